@@ -61,7 +61,7 @@ func TestSampleHasEveryModelledField(t *testing.T) {
 		}
 	}
 	walk("", plain)
-	for path := range wireFormat() {
+	for path := range wireFormat(t) {
 		g.Expect(present).To(HaveKey(path), "testdata/modelled.yaml has no %s", path)
 	}
 }
