@@ -113,12 +113,14 @@ log=$target.log
     go build -mod=readonly -buildvcs=false -trimpath -ldflags "$ldflags" -o "$target.new.$$" "$package"
 ) >"$log" 2>&1 &
 build=$!
-seconds=0
+started=$(date +%s)
+said=0
 while kill -0 "$build" 2>/dev/null; do
   sleep 1
-  seconds=$((seconds + 1))
-  if [ $((seconds % 20)) = 0 ]; then
+  seconds=$(($(date +%s) - started))
+  if [ "$seconds" -ge $((said + 20)) ]; then
     echo "$what: $seconds s so far" >&2
+    said=$seconds
   fi
 done
 if ! wait "$build"; then
