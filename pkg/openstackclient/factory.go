@@ -1,0 +1,166 @@
+package openstackclient
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/sirupsen/logrus"
+	"k8s.io/utils/clock"
+)
+
+const (
+	defaultRequestTimeout = 30 * time.Second
+	defaultCacheSize      = 512
+)
+
+// FactoryOptions say how clients talk to clouds. The zero value works.
+type FactoryOptions struct {
+	// Version is the manager's own; requests carry "User-Agent: overwinter/<Version>".
+	Version string
+	// RequestTimeout bounds each request from sending it to having read its answer; 30 seconds if zero.
+	RequestTimeout time.Duration
+	// QPS and Burst bound the requests to one project of one cloud. QPS 0 means no bound.
+	QPS   float64
+	Burst int
+	// BreakerFailures is after how many requests in a row without an answer a project of a cloud is left alone, and
+	// BreakerPause for how long; 5 and 30 seconds if zero.
+	BreakerFailures uint32
+	BreakerPause    time.Duration
+	// Logger gets one debug line for each request; nothing is logged if it is nil.
+	Logger logrus.FieldLogger
+	// Clock is what Retry-After is measured by; the real one if nil.
+	Clock clock.PassiveClock
+	// CacheSize is how many clients are kept; 512 if zero.
+	CacheSize int
+	// Proxy selects the HTTP proxy; none if nil. The environment is not looked at.
+	Proxy func(*http.Request) (*url.URL, error)
+	// Transport, unless nil, carries the requests instead of a connection made for each client; CA bundles and
+	// "verify: false" then have no effect.
+	Transport http.RoundTripper
+}
+
+// Factory makes clients and keeps them, so that using the same credentials again authenticates no second time. It is
+// safe for concurrent use.
+type Factory struct {
+	options FactoryOptions
+
+	mu      sync.Mutex
+	clients *lru[clientKey, *openstackClient]
+	gates   *lru[gateKey, *gate]
+}
+
+type clientKey struct{ secretUID, secretVersion, cloud string }
+
+// NewFactory returns a Factory.
+func NewFactory(options FactoryOptions) *Factory {
+	if options.Version == "" {
+		options.Version = "unknown"
+	}
+	if options.RequestTimeout == 0 {
+		options.RequestTimeout = defaultRequestTimeout
+	}
+	if options.BreakerFailures == 0 {
+		options.BreakerFailures = defaultBreakerFailures
+	}
+	if options.BreakerPause == 0 {
+		options.BreakerPause = defaultBreakerPause
+	}
+	if options.CacheSize == 0 {
+		options.CacheSize = defaultCacheSize
+	}
+	if options.Clock == nil {
+		options.Clock = clock.RealClock{}
+	}
+	return &Factory{
+		options: options,
+		clients: newLRU[clientKey, *openstackClient](options.CacheSize),
+		gates:   newLRU[gateKey, *gate](options.CacheSize),
+	}
+}
+
+// ClientFor returns the client for these credentials: the one made earlier for the same Secret, version and cloud, or a
+// new one. It sends nothing; a new client authenticates at its first request. Another version of a Secret drops the
+// clients of the earlier one. KindInvalid if the credentials can't be used as they are.
+func (f *Factory) ClientFor(ctx context.Context, credentials Credentials) (Client, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	key := clientKey{credentials.SecretUID, credentials.SecretVersion, credentials.Cloud}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if client, ok := f.clients.get(key); ok {
+		return client, nil
+	}
+	client, err := f.newClient(credentials)
+	if err != nil {
+		return nil, err
+	}
+	stale := f.clients.removeIf(func(k clientKey) bool {
+		return k.secretUID == key.secretUID && k.secretVersion != key.secretVersion
+	})
+	for _, old := range append(stale, f.clients.put(key, client)...) {
+		old.closeIdleConnections()
+	}
+	return client, nil
+}
+
+func (f *Factory) newClient(credentials Credentials) (*openstackClient, error) {
+	cloud, err := parseCloud(credentials)
+	if err != nil {
+		return nil, err
+	}
+	transport, err := f.transport(cloud, credentials.CABundle)
+	if err != nil {
+		return nil, err
+	}
+	return &openstackClient{
+		factory: f, cloud: cloud, transport: transport,
+		// Not shared: where only these credentials fail to connect (another CA), no one else's are held up.
+		identityGate: newGate(cloud.authURL, f.options),
+	}, nil
+}
+
+// transport returns what carries the requests of one client. Each client has its own, since each may trust other CAs.
+func (f *Factory) transport(cloud *cloudConfig, caBundle []byte) (http.RoundTripper, error) {
+	if f.options.Transport != nil {
+		return f.options.Transport, nil
+	}
+	//nolint:gosec // "verify: false" is the user's own decision about the user's own cloud.
+	tlsConfig := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: cloud.insecure}
+	if len(caBundle) > 0 {
+		pool, err := x509.SystemCertPool()
+		if err != nil {
+			pool = x509.NewCertPool()
+		}
+		if !pool.AppendCertsFromPEM(caBundle) {
+			return nil, invalidCredentials("the Secret in certificatesSecretRef has no PEM certificate")
+		}
+		tlsConfig.RootCAs = pool
+	}
+	return &http.Transport{
+		Proxy:               f.options.Proxy,
+		TLSClientConfig:     tlsConfig,
+		ForceAttemptHTTP2:   true,
+		MaxIdleConnsPerHost: 16,
+		IdleConnTimeout:     90 * time.Second,
+		TLSHandshakeTimeout: 10 * time.Second,
+	}, nil
+}
+
+// gateFor returns what all clients of one project of one cloud share.
+func (f *Factory) gateFor(scope Scope) *gate {
+	key := gateKey(scope)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if g, ok := f.gates.get(key); ok {
+		return g
+	}
+	g := newGate(scope.AuthURL, f.options)
+	f.gates.put(key, g)
+	return g
+}

@@ -1,0 +1,83 @@
+package openstackclient
+
+import (
+	"encoding/json"
+	"html"
+	"regexp"
+	"strings"
+	"unicode/utf8"
+)
+
+const maxMessage = 300
+
+// noSuchRoute is what the services answer with 404 for a path that none of their APIs has.
+const noSuchRoute = "The resource could not be found."
+
+var (
+	lineBreakTag = regexp.MustCompile(`(?i)<br\s*/?>`)
+	headElement  = regexp.MustCompile(`(?is)<(head|script|style)\b.*?</(head|script|style)>`)
+	anyTag       = regexp.MustCompile(`<[^>]*>`)
+	htmlStart    = regexp.MustCompile(`(?i)^\s*<(!doctype|html)`)
+	requestIDs   = regexp.MustCompile(`(?i)\s*[(\[]?(request[- ]?id:?\s*)?\breq-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}[)\]]?`)
+	whiteSpace   = regexp.MustCompile(`\s+`)
+)
+
+// cloudMessage returns the service's own words from the body of an error, on one line and without what changes from
+// request to request. The second value says that the body is one of an OpenStack service and not, say, of a proxy.
+func cloudMessage(body []byte) (string, bool) {
+	if message, ok := jsonMessage(body); ok {
+		return shorten(message), true
+	}
+	text := string(body)
+	if !utf8.ValidString(text) {
+		return "", false
+	}
+	if htmlStart.MatchString(text) {
+		text = headElement.ReplaceAllString(text, " ")
+		text = html.UnescapeString(anyTag.ReplaceAllString(text, " "))
+	}
+	return shorten(text), false
+}
+
+// jsonMessage knows the shapes {"itemNotFound": {"message": …}} of Nova, {"NeutronError": {"message": …}},
+// {"error": {"message": …}} of Keystone and {"message": …} of Glance and of everything that webob writes.
+func jsonMessage(body []byte) (string, bool) {
+	var top map[string]json.RawMessage
+	if json.Unmarshal(body, &top) != nil {
+		return "", false
+	}
+	var message string
+	if raw, ok := top["message"]; ok && json.Unmarshal(raw, &message) == nil {
+		return message, true
+	}
+	if len(top) != 1 {
+		return "", false
+	}
+	for _, raw := range top {
+		var inner struct {
+			Message *string `json:"message"`
+		}
+		if json.Unmarshal(raw, &inner) == nil && inner.Message != nil {
+			return *inner.Message, true
+		}
+		if json.Unmarshal(raw, &message) == nil {
+			return message, true
+		}
+	}
+	return "", false
+}
+
+// shorten brings a text into the form in which it can stand in a condition.
+func shorten(text string) string {
+	text = lineBreakTag.ReplaceAllString(text, " ")
+	text = requestIDs.ReplaceAllString(text, "")
+	text = strings.TrimSpace(whiteSpace.ReplaceAllString(text, " "))
+	if len(text) <= maxMessage {
+		return text
+	}
+	cut := maxMessage
+	for cut > 0 && !utf8.RuneStart(text[cut]) {
+		cut--
+	}
+	return text[:cut] + "…"
+}

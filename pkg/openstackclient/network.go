@@ -1,0 +1,68 @@
+package openstackclient
+
+import (
+	"context"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/gophercloud/gophercloud/v2"
+	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/extensions/security/groups"
+	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/networks"
+	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/ports"
+)
+
+// devicesPerRequest keeps the URL well below the 8 KiB at which OpenStack's servers refuse a request line.
+const devicesPerRequest = 100
+
+// ListPorts implements Client.
+func (c *openstackClient) ListPorts(ctx context.Context, opts ListPortsOpts) ([]ports.Port, error) {
+	op := operation{name: "list ports", service: network}
+	query, err := opts.ToPortListQuery()
+	if err != nil {
+		return nil, invalidRequest(op, err)
+	}
+	filters, err := url.ParseQuery(strings.TrimPrefix(query, "?"))
+	if err != nil {
+		return nil, invalidRequest(op, err)
+	}
+	id := func(p *ports.Port) string { return p.ID }
+	if len(opts.DeviceIDs) == 0 {
+		return all(ctx, c, op, collection{path: "ports", query: filters.Encode(), key: "ports"}, id)
+	}
+	if slices.Contains(opts.DeviceIDs, "") {
+		// It would select all ports that belong to nothing.
+		return nil, &Error{Kind: KindInvalid, Op: op.name, Message: "no device ID given"}
+	}
+	found := []ports.Port{}
+	for devices := range slices.Chunk(opts.DeviceIDs, devicesPerRequest) {
+		filters["device_id"] = devices
+		some, err := all(ctx, c, op, collection{path: "ports", query: filters.Encode(), key: "ports"}, id)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, some...)
+	}
+	return found, nil
+}
+
+// GetNetwork implements Client.
+func (c *openstackClient) GetNetwork(ctx context.Context, id string) (*networks.Network, error) {
+	op := operation{name: "get network", service: network}
+	target, err := resource(op, "networks", id)
+	if err != nil {
+		return nil, err
+	}
+	return one(ctx, c, op, target, "network", func(n *networks.Network) string { return n.ID })
+}
+
+// ListSecurityGroups implements Client.
+func (c *openstackClient) ListSecurityGroups(ctx context.Context, opts groups.ListOpts) ([]groups.SecGroup, error) {
+	op := operation{name: "list security groups", service: network}
+	query, err := gophercloud.BuildQueryString(&opts)
+	if err != nil {
+		return nil, invalidRequest(op, err)
+	}
+	list := collection{path: "security-groups", query: query.RawQuery, key: "security_groups"}
+	return all(ctx, c, op, list, func(g *groups.SecGroup) string { return g.ID })
+}

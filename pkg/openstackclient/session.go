@@ -1,0 +1,142 @@
+package openstackclient
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/gophercloud/gophercloud/v2"
+	"github.com/gophercloud/gophercloud/v2/openstack"
+	"github.com/gophercloud/gophercloud/v2/openstack/identity/v3/tokens"
+)
+
+// refusedFor is how long refused credentials are not shown to Keystone again: it may lock an account after a few tries.
+// Correcting the Secret makes another client, which tries at once.
+const refusedFor = time.Minute
+
+const opAuthenticate = "authenticate"
+
+// session is what one authentication yields. It is not changed any more once it is made; gophercloud renews the token
+// inside it.
+type session struct {
+	scope                   Scope
+	compute, image, network gophercloud.ServiceClient
+}
+
+// refusal is the last answer to credentials that Keystone refused.
+type refusal struct {
+	err   *Error
+	until time.Time
+}
+
+// session returns where the credentials lead and authenticates if that has not happened yet; of several callers at once
+// only one does. The request it sends is not ended by a caller that gives up, since others may wait for it too.
+func (c *openstackClient) session(ctx context.Context) (*session, error) {
+	if s := c.current.Load(); s != nil {
+		return s, nil
+	}
+	if r := c.refused.Load(); r != nil && c.factory.options.Clock.Now().Before(r.until) {
+		return nil, r.err
+	}
+	result := c.flight.DoChan("", func() (any, error) {
+		if s := c.current.Load(); s != nil {
+			return s, nil
+		}
+		detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.factory.options.RequestTimeout)
+		defer cancel()
+		return c.authenticate(detached)
+	})
+	select {
+	case r := <-result:
+		s, _ := r.Val.(*session)
+		return s, r.Err
+	case <-ctx.Done():
+		return nil, c.classify(ctx, opAuthenticate, false, ctx.Err())
+	}
+}
+
+func (c *openstackClient) authenticate(ctx context.Context) (*session, error) {
+	s, err := c.newSession(ctx)
+	if err != nil {
+		failure := c.classify(ctx, opAuthenticate, false, err)
+		c.explainRefusal(failure)
+		if failure.Kind == KindUnauthorized || failure.Kind == KindForbidden {
+			c.refused.Store(&refusal{err: failure, until: c.factory.options.Clock.Now().Add(refusedFor)})
+		}
+		return nil, failure
+	}
+	c.current.Store(s)
+	return s, nil
+}
+
+// explainRefusal adds what Keystone's words don't say: which credentials, and what to correct.
+func (c *openstackClient) explainRefusal(failure *Error) {
+	switch {
+	case failure.Status == http.StatusUnauthorized:
+		failure.Message = fmt.Sprintf("Keystone at %s refuses the credentials of cloud %q in key %q of the credentials Secret: %s",
+			c.cloud.authURL, c.cloud.name, CloudsYAMLKey, failure.Message)
+	case failure.Status == http.StatusNotFound:
+		failure.Kind = KindInvalid
+		failure.Message = fmt.Sprintf("there is no Identity API v3 at %s; correct auth_url of cloud %q in key %q of the credentials Secret",
+			c.cloud.authURL, c.cloud.name, CloudsYAMLKey)
+	}
+}
+
+// newSession asks for a token, which is the only request, and takes the endpoints from the catalog that comes with it.
+// gophercloud's own constructors of service clients would ask each service for its versions first.
+func (c *openstackClient) newSession(ctx context.Context) (*session, error) {
+	provider, err := openstack.NewClient(c.cloud.auth.IdentityEndpoint)
+	if err != nil {
+		return nil, fmt.Errorf("prepare the identity client: %w", err)
+	}
+	provider.HTTPClient = c.httpClient(c.identityGate)
+	auth := c.cloud.auth
+	if err := openstack.AuthenticateV3(ctx, provider, &auth, gophercloud.EndpointOpts{}); err != nil {
+		return nil, err
+	}
+	project, catalog, err := readToken(provider)
+	if err != nil {
+		return nil, err
+	}
+	region, err := c.regionIn(catalog)
+	if err != nil {
+		return nil, err
+	}
+	s := &session{scope: Scope{AuthURL: c.cloud.authURL, ProjectID: project, Region: region}}
+	// The renewing of the token keeps the gate it was made with.
+	provider.HTTPClient = c.httpClient(c.factory.gateFor(s.scope))
+	return s, c.addServices(s, provider, catalog)
+}
+
+func (c *openstackClient) httpClient(g *gate) http.Client {
+	return http.Client{
+		Transport: c.factory.chain(g, c.transport),
+		// Following a redirect would hand the token to another host, and turn a POST into a GET.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// readToken returns the project and the catalog of the provider's token.
+func readToken(provider *gophercloud.ProviderClient) (string, *tokens.ServiceCatalog, error) {
+	result, ok := provider.GetAuthResult().(interface {
+		ExtractProject() (*tokens.Project, error)
+		ExtractServiceCatalog() (*tokens.ServiceCatalog, error)
+	})
+	if !ok || provider.Token() == "" {
+		return "", nil, malformed(false, errors.New("there is no token in it"))
+	}
+	project, err := result.ExtractProject()
+	if err != nil {
+		return "", nil, malformed(false, err)
+	}
+	if project == nil || project.ID == "" {
+		return "", nil, &Error{Kind: KindInvalid, Message: "the credentials lead to no project; name one in clouds.yaml"}
+	}
+	catalog, err := result.ExtractServiceCatalog()
+	if err != nil {
+		return "", nil, malformed(false, err)
+	}
+	return project.ID, catalog, nil
+}
