@@ -1,0 +1,9 @@
+package env
+
+import "syscall"
+
+// childAttributes puts a child into a process group of its own, so that Ctrl-C reaches the parent alone and a signal
+// to the group reaches all that the child started; and has the kernel kill the child when its parent dies.
+func childAttributes() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+}
