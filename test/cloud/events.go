@@ -1,0 +1,91 @@
+package cloud
+
+import (
+	"container/heap"
+	"time"
+)
+
+// event is work that takes effect at a later time.
+type event struct {
+	at  time.Time
+	seq int // keeps those of the same time in the order in which they were made
+	run func()
+}
+
+type eventQueue []event
+
+func (q eventQueue) Len() int { return len(q) }
+func (q eventQueue) Less(i, j int) bool {
+	if q[i].at.Equal(q[j].at) {
+		return q[i].seq < q[j].seq
+	}
+	return q[i].at.Before(q[j].at)
+}
+func (q eventQueue) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
+func (q *eventQueue) Push(x any)   { *q = append(*q, x.(event)) }
+func (q *eventQueue) Pop() any {
+	last := len(*q) - 1
+	e := (*q)[last]
+	*q = (*q)[:last]
+	return e
+}
+
+// after has run called under the mutex d after the cloud's present.
+func (c *Cloud) after(d time.Duration, run func()) {
+	heap.Push(&c.queue, event{at: c.now.Add(d), seq: c.nextSeq(), run: run})
+}
+
+// catchUp does all that is due by the clock's time.
+func (c *Cloud) catchUp() {
+	until := c.clock.Now()
+	for len(c.queue) > 0 && !c.queue[0].at.After(until) {
+		c.runNext()
+	}
+	if until.After(c.now) {
+		c.now = until
+	}
+}
+
+func (c *Cloud) runNext() {
+	e := heap.Pop(&c.queue).(event)
+	if e.at.After(c.now) {
+		c.now = e.at
+	}
+	e.run()
+}
+
+// Advance does everything that is due by now. Looking at the cloud in any way does so as well.
+func (c *Cloud) Advance() { c.locked(func() {}) }
+
+// Settle does everything that is under way, as if the time for it had passed. The clock is left alone: until it catches up, the
+// cloud's time stands still.
+func (c *Cloud) Settle() {
+	c.locked(func() {
+		for len(c.queue) > 0 {
+			c.runNext()
+		}
+	})
+}
+
+// NextEvent returns when the next piece of work is due, and false if nothing is under way.
+func (c *Cloud) NextEvent() (time.Time, bool) {
+	var at time.Time
+	var ok bool
+	c.locked(func() {
+		if ok = len(c.queue) > 0; ok {
+			at = c.queue[0].at
+		}
+	})
+	return at, ok
+}
+
+// locked runs f on the present state, then tells the watchers.
+func (c *Cloud) locked(f func()) {
+	func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.catchUp()
+		f()
+	}()
+	c.deliver()
+}

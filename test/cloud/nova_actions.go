@@ -1,0 +1,104 @@
+package cloud
+
+import (
+	"encoding/json"
+	"net/http"
+	"time"
+)
+
+// serverAction does what the only key of the body names.
+func (c *Cloud) serverAction(k *call) *reply {
+	name := actionName(k.Body)
+	if name == "" {
+		return malformedBody()
+	}
+	actions := map[string]func(*call, *server) *reply{
+		"pause": c.pause, "unpause": c.unpause, "os-start": c.start, "os-stop": c.stop, "createImage": c.createImage,
+		"lock": c.lock, "unlock": c.unlock, "forceDelete": c.forceDelete, "restore": c.restore,
+	}
+	do := actions[name]
+	if do == nil {
+		return novaError(http.StatusBadRequest, "There is no such action: %s", name)
+	}
+	s := c.visible(k.project, k.id())
+	if s == nil || s.ended() {
+		return noServer(k.id())
+	}
+	return do(k, s)
+}
+
+func (c *Cloud) pause(k *call, s *server) *reply {
+	return c.begin(k, s, change{name: "pause", from: []string{vmActive}, task: taskPausing, takes: c.opts.Latencies.Pause, to: vmPaused, fail: failPause})
+}
+
+func (c *Cloud) unpause(k *call, s *server) *reply {
+	return c.begin(k, s, change{name: "unpause", from: []string{vmPaused}, task: taskUnpausing, takes: c.opts.Latencies.Unpause, to: vmActive})
+}
+
+func (c *Cloud) start(k *call, s *server) *reply {
+	return c.begin(k, s, change{name: "start", from: []string{vmStopped}, task: taskPoweringOn, takes: c.opts.Latencies.Start, to: vmActive})
+}
+
+func (c *Cloud) stop(k *call, s *server) *reply {
+	return c.begin(k, s, change{name: "stop", from: []string{vmActive, vmError}, task: taskPoweringOff, takes: c.opts.Latencies.Stop, to: vmStopped})
+}
+
+// change is an action that leads from one vm_state to another.
+type change struct {
+	name  string
+	from  []string
+	task  string
+	takes time.Duration
+	to    string
+	fail  failure
+}
+
+func (c *Cloud) begin(k *call, s *server, a change) *reply {
+	if refused := refuse(a.name, s, a.from...); refused != nil {
+		return refused
+	}
+	c.record(s, k, a.name)
+	c.setTask(s, a.task)
+	c.after(a.takes, func() {
+		if s.task != a.task {
+			return // deleted meanwhile
+		}
+		c.setTask(s, taskNone)
+		failed := a.fail != "" && c.takeFailure(a.fail, s.name) != ""
+		if !failed {
+			c.setVM(s, a.to)
+		}
+		c.finishAction(s, a.name, failed)
+	})
+	return empty(http.StatusAccepted)
+}
+
+func (c *Cloud) lock(k *call, s *server) *reply {
+	var req struct {
+		Lock struct {
+			Reason string `json:"locked_reason"`
+		} `json:"lock"`
+	}
+	if !json.Valid(k.Body) {
+		return malformedBody()
+	}
+	if k.mv >= 73 && k.decode(&req) {
+		s.lockNote = req.Lock.Reason
+	}
+	c.record(s, k, "lock")
+	if s.locked == "" {
+		s.locked = lockedByOwner
+	}
+	c.finishAction(s, "lock", false)
+	return empty(http.StatusAccepted)
+}
+
+func (c *Cloud) unlock(k *call, s *server) *reply {
+	if s.locked == lockedByAdmin {
+		return novaError(http.StatusForbidden, "Policy doesn't allow os_compute_api:os-lock-server:unlock:unlock_override to be performed.")
+	}
+	c.record(s, k, "unlock")
+	s.locked, s.lockNote = "", ""
+	c.finishAction(s, "unlock", false)
+	return empty(http.StatusAccepted)
+}

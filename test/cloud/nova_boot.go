@@ -1,0 +1,220 @@
+package cloud
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strconv"
+
+	"github.com/google/uuid"
+)
+
+// chooseDisk finds what the server boots from: an image, or a volume, in which case the server has no image.
+func (c *Cloud) chooseDisk(k *call, s *server, imageRef string, devices []blockDevice) *reply {
+	for _, d := range devices {
+		if refused := c.attach(k, s, d); refused != nil {
+			return refused
+		}
+	}
+	if s.volumeBooted() {
+		s.disk = s.attachments[0].volume.disk
+		return nil
+	}
+	if imageRef == "" {
+		return novaError(http.StatusBadRequest, "Invalid imageRef provided.")
+	}
+	img := c.usableImage(k.project, imageRef)
+	if img == nil {
+		return novaError(http.StatusBadRequest, "Can not find requested image")
+	}
+	if img.status != imageActive {
+		return novaError(http.StatusBadRequest, "Image %s is not active.", img.id)
+	}
+	if s.flavor.disk == 0 {
+		return novaError(http.StatusForbidden, "Only volume-backed servers are allowed for flavors with zero disk.")
+	}
+	if s.flavor.disk < img.minDisk {
+		return novaError(http.StatusBadRequest, "Flavor's disk is too small for requested image. Flavor disk is %d bytes, minimum size is %d bytes.", s.flavor.disk<<30, img.minDisk<<30)
+	}
+	s.imageID, s.imageProps, s.imageMinRAM = img.id, inheritable(img), img.minRAM
+	s.disk = &disk{writes: img.writes}
+	return nil
+}
+
+// attach adds a volume: an existing one, or one made of an image or empty. A boot index of 0 makes it the root.
+func (c *Cloud) attach(k *call, s *server, d blockDevice) *reply {
+	if d.DestinationType == "local" || (d.SourceType == "image" && d.DestinationType == "") {
+		return nil // the image itself, or a local disk: nothing to represent
+	}
+	root := d.BootIndex != nil && *d.BootIndex == "0"
+	var v *volume
+	switch d.SourceType {
+	case "volume":
+		v = c.volumes[d.UUID]
+		if v == nil || v.project != k.project {
+			return novaError(http.StatusBadRequest, "Block Device Mapping is Invalid: failed to get volume %s.", d.UUID)
+		}
+		if v.status != "available" {
+			return novaError(http.StatusBadRequest, "Invalid volume: volume %s is not available", d.UUID)
+		}
+	case "image":
+		img := c.usableImage(k.project, d.UUID)
+		if img == nil || img.status != imageActive {
+			return novaError(http.StatusBadRequest, "Can not find requested image")
+		}
+		v = &volume{imageID: img.id, disk: &disk{writes: img.writes}}
+	default:
+		v = &volume{disk: &disk{}}
+	}
+	if v.id == "" {
+		v.id, v.project = c.newID(), k.project
+		v.size, _ = number(string(d.VolumeSize))
+		c.volumes[v.id] = v
+	}
+	v.status = "in-use"
+	a := &attachment{volume: v, onDelete: d.DeleteOnTermination, root: root, device: "/dev/vd" + string(rune('a'+len(s.attachments)))}
+	if root {
+		s.attachments = slices.Insert(s.attachments, 0, a)
+	} else {
+		s.attachments = append(s.attachments, a)
+	}
+	return nil
+}
+
+// chooseNetworks checks the networks of a create. Nova looks at a port's device ID here, and binds the port later.
+func (c *Cloud) chooseNetworks(k *call, s *server, raw json.RawMessage) *reply {
+	var word string
+	if len(raw) == 0 || json.Unmarshal(raw, &word) == nil {
+		return nil // none, or left to Nova, which has none to offer
+	}
+	var asked []struct {
+		UUID    string  `json:"uuid"`
+		Port    *string `json:"port"`
+		FixedIP string  `json:"fixed_ip"`
+		Tag     string  `json:"tag"`
+	}
+	if json.Unmarshal(raw, &asked) != nil {
+		return novaError(http.StatusBadRequest, "Bad networks format")
+	}
+	for i, n := range asked {
+		if n.Tag != "" && k.mv < 42 && k.mv != 32 {
+			return unexpected(strconv.Itoa(i), "tag")
+		}
+		one := nic{networkID: n.UUID, fixedIP: n.FixedIP}
+		if n.Port != nil {
+			one.portID = *n.Port
+		}
+		if refused := c.checkNIC(k.project, s.nics, one); refused != nil {
+			return refused
+		}
+		s.nics = append(s.nics, one)
+	}
+	return nil
+}
+
+func (c *Cloud) checkNIC(p *project, before []nic, n nic) *reply {
+	if n.portID == "" {
+		if uuid.Validate(n.networkID) != nil {
+			return novaError(http.StatusBadRequest, "Bad networks format: network uuid is not in proper format (%s)", n.networkID)
+		}
+		if net := c.networks[n.networkID]; net == nil || !net.usableBy(p) {
+			return novaError(http.StatusBadRequest, "Network %s could not be found.", n.networkID)
+		}
+		return nil
+	}
+	if slices.ContainsFunc(before, func(b nic) bool { return b.portID == n.portID }) {
+		return novaError(http.StatusBadRequest, "Port ID '%s' was specified twice: you cannot attach a port multiple times.", n.portID)
+	}
+	found := c.ports[n.portID]
+	switch {
+	case found == nil || found.project != p:
+		return novaError(http.StatusBadRequest, "Port id %s could not be found.", n.portID)
+	case found.deviceID != "":
+		return novaError(http.StatusConflict, "Port %s is still in use.", n.portID)
+	case len(found.fixedIPs) == 0:
+		return novaError(http.StatusBadRequest, "Port %s requires a FixedIP in order to be used.", n.portID)
+	}
+	return nil
+}
+
+// build takes a server from BUILD to ACTIVE, or to ERROR.
+func (c *Cloud) build(s *server) {
+	c.after(c.opts.Latencies.Schedule, func() {
+		if s.ended() {
+			return
+		}
+		s.placed = true
+		if s.task == taskScheduling {
+			c.setTask(s, taskNetworking)
+		}
+		taken := c.bindAll(s)
+		if s.task == taskNetworking {
+			c.setTask(s, taskSpawning)
+		}
+		c.after(c.opts.Latencies.Spawn, func() { c.spawned(s, taken) })
+	})
+}
+
+// bindAll binds the server's ports. Nova takes a port even if another server has got it since the create was checked; it returns true then.
+func (c *Cloud) bindAll(s *server) (taken bool) {
+	for i := range s.nics {
+		n := &s.nics[i]
+		if n.portID == "" {
+			n.portID, n.made = c.makePort(s, *n), true
+			continue
+		}
+		p := c.ports[n.portID]
+		if p == nil {
+			taken = true
+			continue
+		}
+		taken = taken || (p.deviceID != "" && p.deviceID != s.id)
+		c.bind(p, s)
+	}
+	return taken
+}
+
+// spawned ends a build. A failed one gives up its ports, whoever has them: so a server whose port was taken loses it for good.
+func (c *Cloud) spawned(s *server, portTaken bool) {
+	if s.ended() {
+		return
+	}
+	message := c.takeFailure(failSpawn, s.name)
+	if portTaken {
+		message = "Build of instance " + s.id + " aborted: Failed to allocate the network(s), not rescheduling."
+	}
+	deleting := s.task == taskDeleting || s.task == taskSoftDeleting
+	if message != "" {
+		s.fault = &fault{code: http.StatusInternalServerError, message: message, at: c.now}
+		s.placed = false
+		c.freePorts(s, true)
+		c.setVM(s, vmError)
+		c.finishAction(s, "create", true)
+	} else {
+		c.setVM(s, vmActive)
+		c.finishAction(s, "create", false)
+	}
+	if !deleting {
+		c.setTask(s, taskNone)
+	}
+}
+
+// freePorts unbinds the ports that existed before the server and deletes those that Nova made for it. A made port that no longer has
+// the server's ID is another's by now and stays. anyway unbinds the former whoever has them.
+func (c *Cloud) freePorts(s *server, anyway bool) {
+	for _, n := range s.nics {
+		p := c.ports[n.portID]
+		switch {
+		case p == nil:
+		case n.made:
+			if p.deviceID == s.id {
+				delete(c.ports, p.id)
+			}
+		case anyway || p.deviceID == s.id:
+			c.unbind(p)
+		}
+	}
+	for _, p := range c.boundPorts(s) {
+		delete(c.ports, p.id) // given the server's ID by hand: to Nova it is one that nobody asked to keep
+	}
+}

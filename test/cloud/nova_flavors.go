@@ -1,0 +1,109 @@
+package cloud
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+)
+
+type flavor struct {
+	id, name                          string
+	vcpus, ram, disk, ephemeral, swap int
+}
+
+// FlavorSpec says what AddFlavor makes: cores, MiB of RAM and of swap, GiB of root and ephemeral disk.
+type FlavorSpec struct {
+	Name                              string
+	VCPUs, RAM, Disk, Ephemeral, Swap int
+}
+
+// AddFlavor adds a public flavor and returns its ID.
+func (c *Cloud) AddFlavor(spec FlavorSpec) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f := &flavor{
+		id: c.newID(), name: spec.Name, vcpus: spec.VCPUs, ram: spec.RAM, disk: spec.Disk, ephemeral: spec.Ephemeral, swap: spec.Swap,
+	}
+	c.flavors[f.id] = f
+	return f.id
+}
+
+// DeleteFlavor removes a flavor by name; servers keep their copy of it.
+func (c *Cloud) DeleteFlavor(name string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if f := c.flavorNamed(name); f != nil {
+		delete(c.flavors, f.id)
+	}
+}
+
+func (c *Cloud) flavorNamed(name string) *flavor {
+	for _, f := range c.flavors {
+		if f.name == name {
+			return f
+		}
+	}
+	return nil
+}
+
+func (c *Cloud) flavorView(k *call, f *flavor) object {
+	swap := any("")
+	if f.swap > 0 || k.mv >= 75 {
+		swap = f.swap
+	}
+	v := object{
+		"id": f.id, "name": f.name, "ram": f.ram, "disk": f.disk, "swap": swap, "vcpus": f.vcpus, "rxtx_factor": 1.0,
+		"OS-FLV-EXT-DATA:ephemeral": f.ephemeral, "OS-FLV-DISABLED:disabled": false, "os-flavor-access:is_public": true,
+		"links": c.links(k, "flavors", f.id),
+	}
+	if k.mv >= 55 {
+		v["description"] = nil
+	}
+	if k.mv >= 61 {
+		v["extra_specs"] = object{}
+	}
+	return v
+}
+
+func (c *Cloud) listFlavors(k *call) *reply {
+	return c.flavorPage(k, "flavors", func(k *call, f *flavor) object {
+		return object{"id": f.id, "name": f.name, "links": c.links(k, "flavors", f.id)}
+	})
+}
+
+func (c *Cloud) listFlavorsDetail(k *call) *reply {
+	return c.flavorPage(k, "flavors/detail", c.flavorView)
+}
+
+func (c *Cloud) flavorPage(k *call, collection string, view func(*call, *flavor) object) *reply {
+	var fs []*flavor
+	for _, f := range c.flavors {
+		fs = append(fs, f)
+	}
+	slices.SortFunc(fs, func(a, b *flavor) int { return strings.Compare(a.id, b.id) })
+	if marker := k.query.Get("marker"); marker != "" {
+		if c.flavors[marker] == nil {
+			return novaError(http.StatusBadRequest, "marker [%s] not found", marker)
+		}
+		fs = slices.DeleteFunc(fs, func(f *flavor) bool { return f.id <= marker })
+	}
+	limit := c.novaLimit(k.query)
+	fs = fs[:min(limit, len(fs))]
+	views := []object{}
+	for _, f := range fs {
+		views = append(views, view(k, f))
+	}
+	doc := object{"flavors": views}
+	if len(fs) > 0 && len(fs) == limit {
+		doc["flavors_links"] = []object{{"rel": "next", "href": c.base(k.Request) + "/compute/v2.1/" + collection + "?" + nextQuery(k.query, fs[len(fs)-1].id)}}
+	}
+	return answer(http.StatusOK, doc)
+}
+
+func (c *Cloud) showFlavor(k *call) *reply {
+	f := c.flavors[k.id()]
+	if f == nil {
+		return novaError(http.StatusNotFound, "Flavor %s could not be found.", k.id())
+	}
+	return answer(http.StatusOK, object{"flavor": c.flavorView(k, f)})
+}

@@ -1,0 +1,222 @@
+package cloud
+
+import (
+	"encoding/json"
+	"maps"
+	"net/http"
+)
+
+// maxProperties is Glance's image_property_quota.
+const maxProperties = 128
+
+func (c *Cloud) createImage(k *call, s *server) *reply {
+	var req struct {
+		Image struct {
+			Name     string            `json:"name"`
+			Metadata map[string]string `json:"metadata"`
+		} `json:"createImage"`
+	}
+	if !k.decode(&req) {
+		return malformedBody()
+	}
+	if n := len(req.Image.Name); n == 0 || n > 255 {
+		return badLength("name", req.Image.Name)
+	}
+	if refused := checkMetadata(req.Image.Metadata); refused != nil {
+		return refused
+	}
+	if refused := c.refuseSnapshot(k, s); refused != nil {
+		return refused
+	}
+	img := c.snapshotImage(k, s, req.Image.Name)
+	maps.Copy(img.props, req.Image.Metadata)
+	if refused := checkProperties(img); refused != nil {
+		return refused
+	}
+	c.images[img.id] = img
+	if s.volumeBooted() {
+		c.snapshotVolumes(s, img)
+		return c.snapshotReply(k, img)
+	}
+	s.snapshotSeq = c.nextSnapshot()
+	c.record(s, k, "createImage")
+	c.setTask(s, taskImagePending)
+	c.after(c.opts.Latencies.SnapshotPending, func() { c.snapshotStarts(s, img) })
+	return c.snapshotReply(k, img)
+}
+
+func (c *Cloud) nextSnapshot() int {
+	c.snapshots++
+	return c.snapshots
+}
+
+// refuseSnapshot says why there can be none. A request that was already under way when another one's snapshot was accepted loses the race for
+// the task state behind Nova's checks: it gets a 500 and leaves an image that stays queued for ever. A lock does not matter.
+func (c *Cloud) refuseSnapshot(k *call, s *server) *reply {
+	switch s.vm {
+	case vmActive, vmPaused, vmStopped, vmSuspended:
+	default:
+		return conflictOf("createImage", s, "vm_state", s.vm)
+	}
+	if s.task == taskNone {
+		return nil
+	}
+	if s.snapshotSeq > k.snapshots {
+		orphan := c.snapshotImage(k, s, "orphan")
+		c.images[orphan.id] = orphan
+		return novaError(http.StatusInternalServerError, "Unexpected API Error. Please report this at http://bugs.launchpad.net/nova/ and attach the Nova API log if possible.\n<class 'nova.exception.UnexpectedTaskStateError'>")
+	}
+	return conflictOf("createImage", s, "task_state", s.task)
+}
+
+// snapshotImage is the image that Nova asks Glance for: it inherits what the server's own image had.
+func (c *Cloud) snapshotImage(k *call, s *server, name string) *image {
+	img := c.newImage(k.project, name)
+	img.visibility, img.minDisk, img.minRAM = visibilityPrivate, s.flavor.disk, s.imageMinRAM
+	maps.Copy(img.props, s.imageProps)
+	if s.volumeBooted() {
+		return img
+	}
+	maps.Copy(img.props, map[string]string{
+		"base_image_ref": s.imageID, "owner_user_name": k.user.name, "owner_project_name": k.project.name, "boot_roles": "member,reader",
+		"instance_uuid": s.id, "user_id": k.user.id, "image_type": "snapshot",
+	})
+	return img
+}
+
+func checkProperties(img *image) *reply {
+	for _, key := range []string{"status", "min_disk", "min_ram", "size", "checksum", "id"} {
+		if _, ok := img.props[key]; ok {
+			return unexpectedGlance()
+		}
+	}
+	if _, ok := img.props["owner"]; ok {
+		return novaError(http.StatusForbidden, "You are not permitted to create images owned by '%s'.", img.props["owner"])
+	}
+	if len(img.props) > maxProperties {
+		return unexpectedGlance()
+	}
+	return nil
+}
+
+func unexpectedGlance() *reply {
+	return novaError(http.StatusInternalServerError, "Unexpected API Error. Please report this at http://bugs.launchpad.net/nova/ and attach the Nova API log if possible.\n<class 'glanceclient.exc.HTTPBadRequest'>")
+}
+
+// snapshotReply says the image's ID: from 2.45 in the body, before that at the end of a Location with a doubled slash.
+func (c *Cloud) snapshotReply(k *call, img *image) *reply {
+	if k.mv >= 45 {
+		return answer(http.StatusAccepted, object{"image_id": img.id})
+	}
+	rep := empty(http.StatusAccepted)
+	rep.header.Set("Location", c.base(k.Request)+"/image//images/"+img.id)
+	return rep
+}
+
+// The steps of a snapshot, in libvirt's order. Each goes on only if the server still is in the step before it: a delete ends the snapshot.
+
+func (c *Cloud) snapshotStarts(s *server, img *image) {
+	if c.snapshotLost(s, img, taskImagePending) {
+		return
+	}
+	c.setTask(s, taskImageSnapshot)
+	c.after(c.opts.Latencies.SnapshotStart, func() { c.snapshotExtracts(s, img) })
+}
+
+// snapshotExtracts is the moment of the cut.
+func (c *Cloud) snapshotExtracts(s *server, img *image) {
+	if c.snapshotLost(s, img, taskImageSnapshot) {
+		return
+	}
+	img.writes, img.cutAt, img.cutRunning, img.machine = c.writesOf(s), c.now, s.disk.running, s.name
+	c.setTask(s, taskImageExtract)
+	c.after(c.opts.Latencies.SnapshotExtract, func() { c.snapshotUploads(s, img) })
+}
+
+func (c *Cloud) snapshotUploads(s *server, img *image) {
+	if c.snapshotLost(s, img, taskImageExtract) {
+		return
+	}
+	if c.takeFailure(failSnapshot, s.name) != "" {
+		c.snapshotFails(s, img)
+		return
+	}
+	c.setTask(s, taskImageUpload)
+	img.status, img.updated = imageSaving, c.now
+	takes := c.opts.Latencies.SnapshotUpload
+	if of := c.opts.Latencies.SnapshotUploadOf; of != nil {
+		takes = of(c.serverState(s))
+	}
+	c.after(takes, func() { c.snapshotArrives(s, img) })
+}
+
+// snapshotArrives ends the upload. That goes on even if the server has been deleted meanwhile.
+func (c *Cloud) snapshotArrives(s *server, img *image) {
+	if c.images[img.id] == nil {
+		c.snapshotEnds(s, taskImageUpload, false)
+		return
+	}
+	size := int64(1 << 20)
+	if c.opts.SnapshotBytes != nil {
+		size = c.opts.SnapshotBytes(c.serverState(s))
+	}
+	if c.overImageQuota(img, size) {
+		c.snapshotFails(s, img)
+		return
+	}
+	img.status, img.size, img.updated = imageActive, size, c.now
+	img.diskFormat, img.containerFormat = "qcow2", "bare"
+	maps.Copy(img.props, map[string]string{"image_location": "snapshot", "image_state": "available", "owner_id": img.owner.id})
+	c.after(c.opts.Latencies.SnapshotClear, func() { c.snapshotEnds(s, taskImageUpload, false) })
+}
+
+// snapshotLost says that a snapshot is over before its upload: its server is being deleted, and the image goes too; or the image was
+// deleted, and the server is let go.
+func (c *Cloud) snapshotLost(s *server, img *image, task string) bool {
+	if s.task != task {
+		delete(c.images, img.id)
+		c.finishAction(s, "createImage", true)
+		return true
+	}
+	if c.images[img.id] == nil {
+		c.snapshotEnds(s, task, false)
+		return true
+	}
+	return false
+}
+
+// snapshotFails leaves nothing but the word "Error" in the server's history.
+func (c *Cloud) snapshotFails(s *server, img *image) {
+	delete(c.images, img.id)
+	c.snapshotEnds(s, s.task, true)
+}
+
+func (c *Cloud) snapshotEnds(s *server, task string, failed bool) {
+	if s.task == task && task != taskDeleting {
+		c.setTask(s, taskNone)
+	}
+	c.finishAction(s, "createImage", failed)
+}
+
+// snapshotVolumes makes what Nova makes of a server that boots from a volume: an image of nothing, active at once, that names snapshots
+// of every volume. Those stay when the image is deleted.
+func (c *Cloud) snapshotVolumes(s *server, img *image) {
+	var mapping []object
+	for i, a := range s.attachments {
+		a.volume.snapshots++
+		m := object{
+			"source_type": "snapshot", "destination_type": "volume", "snapshot_id": c.newID(), "device_name": a.device,
+			"delete_on_termination": a.onDelete, "volume_size": a.volume.size, "boot_index": nil,
+		}
+		if i == 0 {
+			m["boot_index"] = 0
+		}
+		mapping = append(mapping, m)
+	}
+	b, err := json.Marshal(mapping)
+	if err != nil { // plain values
+		b = nil
+	}
+	img.props["block_device_mapping"], img.props["bdm_v2"], img.props["root_device_name"] = string(b), "True", "/dev/vda"
+	img.status, img.diskFormat, img.containerFormat = imageActive, "", ""
+}

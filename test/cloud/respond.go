@@ -1,0 +1,122 @@
+package cloud
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+)
+
+type object = map[string]any
+
+func answer(status int, v any) *reply {
+	rep := empty(status)
+	rep.header.Set("Content-Type", "application/json")
+	b, err := json.Marshal(v)
+	if err != nil { // nothing that is answered has a type without JSON
+		return &reply{status: http.StatusInternalServerError, header: http.Header{}, body: []byte(err.Error())}
+	}
+	rep.body = b
+	return rep
+}
+
+func empty(status int) *reply { return &reply{status: status, header: http.Header{}} }
+
+// novaKeys are the names that Nova gives to its errors.
+var novaKeys = map[int]string{
+	http.StatusBadRequest: "badRequest", http.StatusUnauthorized: "unauthorized", http.StatusForbidden: "forbidden",
+	http.StatusNotFound: "itemNotFound", http.StatusMethodNotAllowed: "badMethod", http.StatusConflict: "conflictingRequest",
+	http.StatusRequestEntityTooLarge: "overLimit", http.StatusTooManyRequests: "overLimit", http.StatusNotImplemented: "notImplemented",
+	http.StatusServiceUnavailable: "serviceUnavailable",
+}
+
+func novaError(status int, format string, args ...any) *reply {
+	key := novaKeys[status]
+	if key == "" {
+		key = "computeFault"
+	}
+	rep := answer(status, object{key: object{"code": status, "message": fmt.Sprintf(format, args...)}})
+	rep.header.Set("Content-Type", "application/json; charset=UTF-8")
+	return rep
+}
+
+func glanceError(status int, format string, args ...any) *reply {
+	rep := empty(status)
+	rep.header.Set("Content-Type", "text/plain; charset=UTF-8")
+	rep.body = fmt.Appendf(nil, "%d %s\n\n%s\n\n   ", status, http.StatusText(status), fmt.Sprintf(format, args...))
+	return rep
+}
+
+func neutronError(status int, kind, format string, args ...any) *reply {
+	return answer(status, object{"NeutronError": object{"type": kind, "message": fmt.Sprintf(format, args...), "detail": ""}})
+}
+
+func keystoneError(status int, format string, args ...any) *reply {
+	return answer(status, object{"error": object{
+		"code": status, "title": http.StatusText(status), "message": fmt.Sprintf(format, args...),
+	}})
+}
+
+func unauthorized(service, base string) *reply {
+	var rep *reply
+	if service == glance {
+		rep = glanceError(http.StatusUnauthorized, "This server could not verify that you are authorized to access the document you requested. "+
+			"Either you supplied the wrong credentials (e.g., bad password), or your browser does not understand how to supply the credentials required.")
+	} else {
+		rep = keystoneError(http.StatusUnauthorized, "The request you have made requires authentication.")
+	}
+	rep.header.Set("WWW-Authenticate", fmt.Sprintf("Keystone uri=%q", base+"/identity/v3"))
+	return rep
+}
+
+// serviceError is a failure in the manner of the service that a path belongs to.
+func serviceError(service string, status int, message string) *reply {
+	switch service {
+	case nova:
+		return novaError(status, "%s", message)
+	case glance:
+		return glanceError(status, "%s", message)
+	case neutron:
+		return neutronError(status, "HTTP"+strings.ReplaceAll(http.StatusText(status), " ", ""), "%s", message)
+	default:
+		return keystoneError(status, "%s", message)
+	}
+}
+
+func serviceOf(path string) string {
+	first := ""
+	if s := segments(path); len(s) > 0 {
+		first = s[0]
+	}
+	switch first {
+	case "compute":
+		return nova
+	case "image":
+		return glance
+	case "network":
+		return neutron
+	default:
+		return keystone
+	}
+}
+
+func notRouted(k *call) *reply {
+	status := http.StatusNotFound
+	if k.wrongVerb {
+		status = http.StatusMethodNotAllowed
+	}
+	return serviceError(serviceOf(k.Request.URL.Path), status, "The resource could not be found.")
+}
+
+// Times as Nova's details, Nova's usage and Keystone write them.
+func isoSeconds(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05Z") }
+
+func isoMicrosNoZone(t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
+	return t.UTC().Format("2006-01-02T15:04:05.000000")
+}
+
+func isoMicros(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000Z") }
