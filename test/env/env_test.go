@@ -20,7 +20,7 @@ func TestEnvironment(t *testing.T) {
 	e, err := env.Start(t.Context())
 	g.Expect(err).NotTo(HaveOccurred())
 	t.Cleanup(func() { _ = e.Stop() })
-	hub, err := e.StartAPI(t.Context(), "hub", "../../config/crds/hive.openshift.io_clusterdeployments.yaml")
+	hub, err := e.StartAPI(t.Context(), "hub", "../../config/crds")
 	g.Expect(err).NotTo(HaveOccurred())
 	other, err := e.StartAPI(t.Context(), "other")
 	g.Expect(err).NotTo(HaveOccurred())

@@ -80,7 +80,7 @@ func Start(ctx context.Context, e *env.Env, options Options) (*Guest, error) {
 	return g, nil
 }
 
-// Stop ends the cluster. It returns the last error that kept it from behaving as described, if there was one.
+// Stop ends the cluster. It returns what kept it from following its servers the last time it tried, if anything did.
 func (g *Guest) Stop() error {
 	g.cancel()
 	g.done.Wait()
@@ -133,7 +133,7 @@ func (g *Guest) run(ctx context.Context) {
 // look asks how the servers are and has the cluster follow.
 func (g *Guest) look(ctx context.Context) {
 	err := g.follow(ctx, time.Now())
-	if err != nil && ctx.Err() == nil {
+	if ctx.Err() == nil {
 		g.mu.Lock()
 		defer g.mu.Unlock()
 		g.err = err

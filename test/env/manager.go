@@ -1,0 +1,40 @@
+package env
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// BuildManager builds the manager of this tree into dir and returns the program's path.
+func BuildManager(ctx context.Context, dir string) (string, error) {
+	path := filepath.Join(dir, "manager")
+	build := exec.CommandContext(ctx, "go", "build", "-o", path, "github.com/overwinter/overwinter/cmd/manager")
+	if output, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build the manager: %w\n%s", err, strings.TrimSpace(string(output)))
+	}
+	return path, nil
+}
+
+// StartManager starts the manager's program against an API server and waits until it is ready. Flags are added to those
+// that say where the API server is and where its own health is served; metrics and leader election are off.
+func (e *Env) StartManager(ctx context.Context, name, program string, api *API, flags ...string) (*Process, error) {
+	health, err := FreeAddress()
+	if err != nil {
+		return nil, err
+	}
+	args := append([]string{
+		"--kubeconfig=" + api.Kubeconfig,
+		"--health-probe-bind-address=" + health,
+		"--metrics-bind-address=0",
+		"--leader-elect=false",
+	}, flags...)
+	p, err := e.StartProcess(name, program, args...)
+	if err != nil {
+		return nil, err
+	}
+	return p, p.WaitReady(ctx, http.DefaultClient, "http://"+health+"/readyz")
+}
