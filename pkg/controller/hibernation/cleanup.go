@@ -1,0 +1,64 @@
+package hibernation
+
+import (
+	"context"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/wait"
+
+	"github.com/overwinter/overwinter/pkg/hibernation"
+)
+
+// leftoversRetry is how often what could not be deleted is tried again.
+const leftoversRetry = time.Hour
+
+// cleanup lets go of what was kept in case the resume fails, once the cluster has been ready for long enough. The time is
+// counted from the Ready condition, so that a restart changes nothing. The cluster is ready all the while.
+func (v *visit) cleanup(ctx context.Context, record hibernation.Summary) (Outcome, error) {
+	if !record.Exists {
+		return Outcome{}, v.dropFinalizer(ctx)
+	}
+	cleaner, ok := v.actuator.(Cleaner)
+	if !ok {
+		return Outcome{}, nil
+	}
+	ready, _ := readyNow(v.cd)
+	due := ready.Add(v.options.CleanupAfter)
+	if v.memo.cleanupFrom.After(due) {
+		due = v.memo.cleanupFrom
+	}
+	if left := due.Sub(v.now); left > 0 {
+		return Outcome{After: left}, nil
+	}
+	progress, err := cleaner.Cleanup(ctx, v.cd, v.Client, v.logger)
+	if err != nil {
+		return v.quietly(ctx, err), nil
+	}
+	v.memo.succeeded()
+	return v.cleaned(ctx, progress)
+}
+
+// cleaned ends a pass of the clean-up.
+func (v *visit) cleaned(ctx context.Context, progress hibernation.Progress) (Outcome, error) {
+	record, err := v.record(ctx)
+	switch {
+	case err != nil:
+		return v.quietly(ctx, err), nil
+	case !record.Exists:
+		v.logger.Info("the snapshots and the record of the last hibernation are gone")
+		return Outcome{}, v.dropFinalizer(ctx)
+	case record.Leftovers > 0, progress.Done:
+		after := max(progress.After, wait.Jitter(leftoversRetry, jitter))
+		v.memo.cleanupFrom = v.now.Add(after)
+		v.logger.WithField("leftovers", record.Leftovers).Info("some snapshots cannot be deleted yet")
+		return Outcome{After: after}, nil
+	}
+	return Outcome{After: paced(progress)}, nil
+}
+
+// quietly is the outcome of a failure that is no concern of a cluster's users.
+func (v *visit) quietly(ctx context.Context, err error) Outcome {
+	outcome := v.failed(ctx, StateUnchanged, err)
+	outcome.Message = ""
+	return outcome
+}

@@ -1,0 +1,186 @@
+package hibernation
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"slices"
+	"sort"
+	"strings"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/overwinter/overwinter/pkg/hibernation"
+)
+
+// What is read from the API of a cluster itself.
+
+// nodes are the Nodes of a cluster and the Leases by which their kubelets show that they live.
+type nodes struct {
+	items  []corev1.Node
+	leases map[string]time.Time
+}
+
+// readNodes reads them. There are as many Leases as Nodes.
+func readNodes(ctx context.Context, remote client.Reader) (nodes, error) {
+	nodeList, leaseList := &corev1.NodeList{}, &coordinationv1.LeaseList{}
+	if err := remote.List(ctx, nodeList); err != nil {
+		return nodes{}, fmt.Errorf("list Nodes: %w", err)
+	}
+	if err := remote.List(ctx, leaseList, client.InNamespace(corev1.NamespaceNodeLease)); err != nil {
+		return nodes{}, fmt.Errorf("list the Leases of Nodes: %w", err)
+	}
+	leases := map[string]time.Time{}
+	for i := range leaseList.Items {
+		if renewed := leaseList.Items[i].Spec.RenewTime; renewed != nil {
+			leases[leaseList.Items[i].Name] = renewed.Time
+		}
+	}
+	return nodes{items: nodeList.Items, leases: leases}, nil
+}
+
+// renewed tells whether a Node's Lease was renewed since first contact. The two times are both the Node's own, so no two
+// clocks are compared.
+func (n nodes) renewed(name string, atFirst map[string]time.Time) bool {
+	now, ok := n.leases[name]
+	return ok && now.After(atFirst[name])
+}
+
+// verdict tells whether enough Nodes are ready, and else what is waited for.
+func (n nodes) verdict(atFirst map[string]time.Time, record hibernation.Summary) (string, bool) {
+	var lag []string
+	controlPlane := 0
+	for i := range n.items {
+		node := &n.items[i]
+		if isControlPlane(node) {
+			controlPlane++
+		}
+		switch {
+		case !n.renewed(node.Name, atFirst):
+			lag = append(lag, node.Name+": has not reported since the resume")
+		case !isReady(node):
+			lag = append(lag, node.Name+": not ready")
+		}
+	}
+	ready, lag := len(n.items)-len(lag), sorted(lag)
+	if record.Observation != nil {
+		expected := record.Observation.NodesReady
+		if ready >= expected {
+			return "", true
+		}
+		return lagging(fmt.Sprintf("%d of %d Nodes are ready", ready, expected), lag), false
+	}
+	if controlPlane < record.ControlPlane {
+		return lagging(fmt.Sprintf("%d of %d control plane Nodes exist", controlPlane, record.ControlPlane), lag), false
+	}
+	if len(n.items) == 0 {
+		return "The cluster has no Node yet", false
+	}
+	return lagging(fmt.Sprintf("%d of %d Nodes are ready", ready, len(n.items)), lag), len(lag) == 0
+}
+
+// countReadyNodes returns how many Nodes are Ready.
+func countReadyNodes(ctx context.Context, remote client.Reader) (int, error) {
+	list := &corev1.NodeList{}
+	if err := remote.List(ctx, list); err != nil {
+		return 0, fmt.Errorf("list Nodes: %w", err)
+	}
+	ready := 0
+	for i := range list.Items {
+		if isReady(&list.Items[i]) {
+			ready++
+		}
+	}
+	return ready, nil
+}
+
+func isReady(node *corev1.Node) bool {
+	for _, condition := range node.Status.Conditions {
+		if condition.Type == corev1.NodeReady {
+			return condition.Status == corev1.ConditionTrue
+		}
+	}
+	return false
+}
+
+// isControlPlane knows the role's label of OpenShift before and since 4.12.
+func isControlPlane(node *corev1.Node) bool {
+	_, master := node.Labels["node-role.kubernetes.io/master"]
+	_, controlPlane := node.Labels["node-role.kubernetes.io/control-plane"]
+	return master || controlPlane
+}
+
+// operatorsNotGood returns the ClusterOperators that are not good, each with what is wrong, sorted. A cluster that has
+// none at all has not said anything yet.
+func operatorsNotGood(ctx context.Context, remote client.Reader) ([]string, error) {
+	list := &unstructured.UnstructuredList{}
+	list.SetGroupVersionKind(schema.GroupVersionKind{Group: "config.openshift.io", Version: "v1", Kind: "ClusterOperatorList"})
+	if err := remote.List(ctx, list); err != nil {
+		return nil, fmt.Errorf("list ClusterOperators: %w", err)
+	}
+	if len(list.Items) == 0 {
+		return []string{"none exists yet"}, nil
+	}
+	var bad []string
+	for i := range list.Items {
+		if wrong := operatorFaults(&list.Items[i]); len(wrong) > 0 {
+			bad = append(bad, list.Items[i].GetName()+": "+strings.Join(wrong, ", "))
+		}
+	}
+	return sorted(bad), nil
+}
+
+// operatorFaults returns in what a ClusterOperator differs from Available=True, Progressing=False, Degraded=False.
+func operatorFaults(operator *unstructured.Unstructured) []string {
+	wanted := [][2]string{{"Available", "True"}, {"Progressing", "False"}, {"Degraded", "False"}}
+	is := map[string]string{}
+	conditions, _, _ := unstructured.NestedSlice(operator.Object, "status", "conditions")
+	for _, item := range conditions {
+		condition, _ := item.(map[string]any)
+		kind, _ := condition["type"].(string)
+		is[kind], _ = condition["status"].(string)
+	}
+	var wrong []string
+	for _, want := range wanted {
+		if status := is[want[0]]; status == "" {
+			wrong = append(wrong, want[0]+" not reported")
+		} else if status != want[1] {
+			wrong = append(wrong, want[0]+"="+status)
+		}
+	}
+	return wrong
+}
+
+// remoteMessage says in a condition why the cluster's API could not be asked. Errors of the network come in many forms
+// that alternate while a cluster boots (and hold port numbers), so they all read the same; the log has them.
+func remoteMessage(v *visit, err error) string {
+	v.logger.WithError(err).Debug("the cluster's API could not be asked")
+	var (
+		untrusted *x509.UnknownAuthorityError
+		unknown   x509.UnknownAuthorityError
+		expired   x509.CertificateInvalidError
+		hostname  x509.HostnameError
+	)
+	switch {
+	case apierrors.IsUnauthorized(err):
+		return "The cluster's API refuses the credentials in the admin kubeconfig"
+	case apierrors.IsForbidden(err), apierrors.IsNotFound(err):
+		return "The cluster's API cannot be used: " + err.Error()
+	case errors.As(err, &untrusted), errors.As(err, &unknown), errors.As(err, &expired), errors.As(err, &hostname):
+		return "The certificate of the cluster's API is not accepted: " + err.Error()
+	}
+	return "The cluster's API does not answer yet"
+}
+
+// sorted returns the strings sorted.
+func sorted(texts []string) []string {
+	sort.Strings(texts)
+	return slices.Clip(texts)
+}

@@ -1,0 +1,94 @@
+package hibernation
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/util/wait"
+
+	"github.com/overwinter/overwinter/pkg/hibernation"
+	"github.com/overwinter/overwinter/pkg/openstackclient"
+)
+
+const (
+	// A transient failure is tried again after firstRetry, doubling up to lastRetry.
+	firstRetry = 5 * time.Second
+	lastRetry  = 5 * time.Minute
+	// A failure that a person has to mend is tried again after slowRetry: nothing tells us when it is mended.
+	slowRetry = 2 * time.Minute
+
+	// A transient failure is shown once it has happened in more than quietFailures visits in a row, or for quietFor.
+	quietFailures = 3
+	quietFor      = time.Minute
+
+	jitter = 0.2
+)
+
+// failure is what an error means to the controller.
+type failure struct {
+	// transient says that it may pass by itself, and need not be shown at once.
+	transient bool
+	// after is when to try again.
+	after time.Duration
+}
+
+// failureOf classifies an error, which is the n-th in a row.
+func failureOf(err error, n int) failure {
+	var (
+		refusal *hibernation.Refusal
+		blocked *hibernation.Blocked
+		wrong   *ConfigurationError
+		cloud   *openstackclient.Error
+	)
+	switch {
+	case errors.As(err, &refusal):
+		return failure{after: max(refusal.After, firstRetry)}
+	case errors.As(err, &blocked), errors.As(err, &wrong):
+		return failure{after: wait.Jitter(slowRetry, jitter)}
+	case errors.As(err, &cloud):
+		return cloudFailure(cloud, n)
+	case apierrors.IsForbidden(err), apierrors.IsInvalid(err), apierrors.IsRequestEntityTooLargeError(err):
+		return failure{after: wait.Jitter(slowRetry, jitter)}
+	}
+	return failure{transient: true, after: backoff(n)}
+}
+
+// cloudFailure classifies an error of the cloud by its kind.
+func cloudFailure(err *openstackclient.Error, n int) failure {
+	switch err.Kind {
+	case openstackclient.KindTransient, openstackclient.KindConflict, openstackclient.KindThrottled:
+		return failure{transient: true, after: max(err.RetryAfter, backoff(n))}
+	default:
+		return failure{after: max(err.RetryAfter, wait.Jitter(slowRetry, jitter))}
+	}
+}
+
+// backoff returns the time to wait after the n-th failure in a row.
+func backoff(n int) time.Duration {
+	d := lastRetry
+	if n < 10 {
+		d = min(firstRetry<<max(n-1, 0), lastRetry)
+	}
+	return wait.Jitter(d, jitter)
+}
+
+// failed returns the outcome of a visit that ended in an error of the actuator. The machines are left alone until the
+// time that it names.
+func (v *visit) failed(ctx context.Context, state State, err error) Outcome {
+	if ctx.Err() != nil {
+		// The manager is shutting down, or the visit has taken too long; that says nothing of the cluster.
+		return Outcome{After: firstRetry}
+	}
+	count, lasts := v.memo.failed(v.now)
+	f := failureOf(err, count)
+	v.memo.hold(v.cd, v.now.Add(f.after))
+	logger := v.logger.WithError(err).WithField("retry", f.after.Round(time.Second).String())
+	if f.transient && count <= quietFailures && lasts < quietFor {
+		logger.Info("the visit failed and is repeated")
+		return Outcome{After: f.after}
+	}
+	logger.Warn("the visit failed")
+	return Outcome{State: state, Message: err.Error(), After: f.after}
+}

@@ -1,0 +1,108 @@
+package hibernation
+
+import (
+	"encoding/json"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	hivev1 "github.com/overwinter/overwinter/apis/hive/v1"
+)
+
+// memo is what the reconciler remembers of one ClusterDeployment between visits. It saves requests and keeps conditions
+// from flapping; nothing depends on its survival.
+type memo struct {
+	uid types.UID
+
+	// failures counts the visits in a row that ended in an error, the first of them at failingSince.
+	failures     int
+	failingSince time.Time
+
+	// heldUntil is when the machines may be touched again, unless the ClusterDeployment no longer is what it was: held.
+	heldUntil time.Time
+	held      string
+
+	// cleanupFrom is when leftovers are tried again.
+	cleanupFrom time.Time
+
+	// awake is what is known of the present resume; nil before the machines run.
+	awake *resume
+}
+
+// resume is what is remembered from the moment on at which the machines run.
+type resume struct {
+	// seenRunning is when the cloud was last asked.
+	seenRunning time.Time
+	// leases are the renew times of the Nodes' Leases at first contact with the cluster's API; nil before.
+	leases map[string]time.Time
+}
+
+// succeeded forgets the failures.
+func (m *memo) succeeded() {
+	m.failures, m.failingSince = 0, time.Time{}
+	m.heldUntil, m.held = time.Time{}, ""
+}
+
+// failed counts a failure and returns how many there are in a row, and for how long.
+func (m *memo) failed(now time.Time) (int, time.Duration) {
+	if m.failures == 0 {
+		m.failingSince = now
+	}
+	m.failures++
+	return m.failures, now.Sub(m.failingSince)
+}
+
+// hold keeps the machines from being touched for a while, or until someone changes the ClusterDeployment.
+func (m *memo) hold(cd *hivev1.ClusterDeployment, until time.Time) {
+	m.heldUntil, m.held = until, fingerprint(cd)
+}
+
+// holds returns for how long the machines are not to be touched; 0 if they may be.
+func (m *memo) holds(cd *hivev1.ClusterDeployment, now time.Time) time.Duration {
+	if m.held == "" || m.held != fingerprint(cd) || !now.Before(m.heldUntil) {
+		return 0
+	}
+	return m.heldUntil.Sub(now)
+}
+
+// fingerprint changes when a person (or a pool) changes the ClusterDeployment, and not when its status does.
+func fingerprint(cd *hivev1.ClusterDeployment) string {
+	type orders struct {
+		Generation          int64
+		Annotations, Labels map[string]string
+	}
+	// A map of strings can always be encoded, in the order of its keys.
+	data, _ := json.Marshal(orders{cd.Generation, cd.Annotations, cd.Labels})
+	return string(data)
+}
+
+// memory holds the memos. No ClusterDeployment is visited by two workers at once, so a memo needs no lock of its own.
+type memory struct {
+	mu    sync.Mutex
+	memos map[types.NamespacedName]*memo
+}
+
+func newMemory() *memory {
+	return &memory{memos: map[types.NamespacedName]*memo{}}
+}
+
+// of returns the memo of a ClusterDeployment, an empty one at the first visit.
+func (m *memory) of(cd *hivev1.ClusterDeployment) *memo {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	key := types.NamespacedName{Namespace: cd.Namespace, Name: cd.Name}
+	if known, ok := m.memos[key]; ok && known.uid == cd.UID {
+		return known
+	}
+	fresh := &memo{uid: cd.UID}
+	m.memos[key] = fresh
+	return fresh
+}
+
+// forget drops what is remembered of a ClusterDeployment that is gone.
+func (m *memory) forget(key types.NamespacedName) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.memos, key)
+}

@@ -1,0 +1,238 @@
+package hibernation
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	log "github.com/sirupsen/logrus"
+	"k8s.io/apimachinery/pkg/util/sets"
+	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	hivev1 "github.com/overwinter/overwinter/apis/hive/v1"
+	"github.com/overwinter/overwinter/pkg/hibernation"
+	"github.com/overwinter/overwinter/pkg/openstackclient"
+	"github.com/overwinter/overwinter/pkg/remoteclient"
+)
+
+// Clouds makes clients to OpenStack; *openstackclient.Factory does.
+type Clouds interface {
+	// ClientFor returns a client that uses the credentials; it sends nothing.
+	ClientFor(ctx context.Context, credentials openstackclient.Credentials) (openstackclient.Client, error)
+}
+
+// Session is one pass of the engine over one cluster; *hibernation.Session is one.
+type Session interface {
+	Hibernate(ctx context.Context) (hibernation.Progress, error)
+	Resume(ctx context.Context) (hibernation.Progress, error)
+	Asleep(ctx context.Context) (hibernation.Progress, error)
+	Awake(ctx context.Context) (hibernation.Progress, error)
+	Cleanup(ctx context.Context) (hibernation.Progress, error)
+	Release(ctx context.Context, keep bool) (hibernation.Progress, error)
+	Summary(ctx context.Context) (hibernation.Summary, error)
+}
+
+// SessionFunc begins a session.
+type SessionFunc func(cluster hibernation.Cluster, cloud openstackclient.Client, logger log.FieldLogger) Session
+
+// EngineSessions returns a SessionFunc that begins the engine's sessions.
+func EngineSessions(engine *hibernation.Engine) SessionFunc {
+	return func(cluster hibernation.Cluster, cloud openstackclient.Client, logger log.FieldLogger) Session {
+		return engine.Session(cluster, cloud, logger)
+	}
+}
+
+// OpenStackActuator hibernates clusters on OpenStack by way of the engine.
+type OpenStackActuator struct {
+	clouds   Clouds
+	sessions SessionFunc
+	remote   remoteclient.Factory
+	recorder events.EventRecorder
+}
+
+var (
+	_ HibernationActuator = &OpenStackActuator{}
+	_ Pacer               = &OpenStackActuator{}
+	_ Cleaner             = &OpenStackActuator{}
+	_ Releaser            = &OpenStackActuator{}
+	_ RecordKeeper        = &OpenStackActuator{}
+)
+
+// NewOpenStackActuator returns the actuator for clusters on OpenStack. The remote factory leads to the clusters, which
+// are asked for their Nodes before they go to sleep.
+func NewOpenStackActuator(clouds Clouds, sessions SessionFunc, remote remoteclient.Factory, recorder events.EventRecorder) *OpenStackActuator {
+	return &OpenStackActuator{clouds: clouds, sessions: sessions, remote: remote, recorder: recorder}
+}
+
+// openstackPass is the session of a pass and what its verbs found.
+type openstackPass struct {
+	Session
+	// stopping and starting are what StopMachines and StartMachines found.
+	stopping, starting *hibernation.Progress
+	last               *hibernation.Progress
+}
+
+// CanHandle returns true for clusters on OpenStack.
+func (a *OpenStackActuator) CanHandle(cd *hivev1.ClusterDeployment) bool {
+	return cd.Spec.Platform.OpenStack != nil
+}
+
+// StopMachines advances a hibernation: pause, snapshot, seal, delete. A *hibernation.Refusal says that the cluster can't
+// be hibernated and runs on.
+func (a *OpenStackActuator) StopMachines(ctx context.Context, cd *hivev1.ClusterDeployment, c client.Client, logger log.FieldLogger) error {
+	s, err := a.session(ctx, cd, c, logger)
+	if err != nil {
+		return err
+	}
+	s.stopping, err = s.tell(s.Hibernate(ctx))
+	return hinted(err, cd)
+}
+
+// StartMachines advances a resume, or turns an unfinished hibernation round.
+func (a *OpenStackActuator) StartMachines(ctx context.Context, cd *hivev1.ClusterDeployment, c client.Client, logger log.FieldLogger) error {
+	s, err := a.session(ctx, cd, c, logger)
+	if err != nil {
+		return err
+	}
+	s.starting, err = s.tell(s.Resume(ctx))
+	return hinted(err, cd)
+}
+
+// MachinesRunning returns true if every machine that is expected is ACTIVE. After StartMachines in the same pass it
+// costs nothing.
+func (a *OpenStackActuator) MachinesRunning(ctx context.Context, cd *hivev1.ClusterDeployment, c client.Client, logger log.FieldLogger) (bool, []string, error) {
+	s, err := a.session(ctx, cd, c, logger)
+	if err != nil {
+		return false, nil, err
+	}
+	found := s.starting
+	if found == nil {
+		if found, err = s.tell(s.Awake(ctx)); err != nil {
+			return false, nil, hinted(err, cd)
+		}
+	}
+	return found.Done, found.Waiting, nil
+}
+
+// MachinesStopped returns true if the snapshots are sealed and all servers are gone. After StopMachines in the same
+// pass it costs nothing.
+func (a *OpenStackActuator) MachinesStopped(ctx context.Context, cd *hivev1.ClusterDeployment, c client.Client, logger log.FieldLogger) (bool, []string, error) {
+	s, err := a.session(ctx, cd, c, logger)
+	if err != nil {
+		return false, nil, err
+	}
+	found := s.stopping
+	if found == nil {
+		if found, err = s.tell(s.Asleep(ctx)); err != nil {
+			return false, nil, hinted(err, cd)
+		}
+	}
+	return found.Done, found.Waiting, nil
+}
+
+// Progress returns what the last verb of this pass found.
+func (a *OpenStackActuator) Progress(ctx context.Context) (hibernation.Progress, bool) {
+	s, ok := sessionIn[*openstackPass](ctx)
+	if !ok || s.last == nil {
+		return hibernation.Progress{}, false
+	}
+	return *s.last, true
+}
+
+// Cleanup advances deleting the snapshots and the record.
+func (a *OpenStackActuator) Cleanup(ctx context.Context, cd *hivev1.ClusterDeployment, c client.Client, logger log.FieldLogger) (hibernation.Progress, error) {
+	s, err := a.session(ctx, cd, c, logger)
+	if err != nil {
+		return hibernation.Progress{}, err
+	}
+	progress, err := s.Cleanup(ctx)
+	return progress, hinted(err, cd)
+}
+
+// Release advances what has to be done before the ClusterDeployment may go.
+func (a *OpenStackActuator) Release(ctx context.Context, cd *hivev1.ClusterDeployment, c client.Client, keep bool, logger log.FieldLogger) (hibernation.Progress, error) {
+	s, err := a.session(ctx, cd, c, logger)
+	if err != nil {
+		return hibernation.Progress{}, err
+	}
+	progress, err := s.Release(ctx, keep)
+	return progress, hinted(err, cd)
+}
+
+// Summary returns what the record says.
+func (a *OpenStackActuator) Summary(ctx context.Context, cd *hivev1.ClusterDeployment, c client.Client, logger log.FieldLogger) (hibernation.Summary, error) {
+	s, err := a.session(ctx, cd, c, logger)
+	if err != nil {
+		return hibernation.Summary{}, err
+	}
+	return s.Summary(ctx)
+}
+
+// tell remembers what a verb found.
+func (s *openstackPass) tell(found hibernation.Progress, err error) (*hibernation.Progress, error) {
+	if err != nil {
+		return nil, err
+	}
+	s.last = &found
+	return &found, nil
+}
+
+// session returns the session of this pass, and begins it where this is the first verb.
+func (a *OpenStackActuator) session(ctx context.Context, cd *hivev1.ClusterDeployment, c client.Client, logger log.FieldLogger) (*openstackPass, error) {
+	if s, ok := sessionIn[*openstackPass](ctx); ok {
+		return s, nil
+	}
+	credentials, err := openstackCredentials(ctx, c, cd)
+	if err != nil {
+		return nil, err
+	}
+	cloud, err := a.clouds.ClientFor(ctx, credentials)
+	if err != nil {
+		return nil, fmt.Errorf("the Secret %s/%s: %w", cd.Namespace, cd.Spec.Platform.OpenStack.CredentialsSecretRef.Name, err)
+	}
+	s := &openstackPass{Session: a.sessions(a.cluster(cd), cloud, logger)}
+	shareIn(ctx, s)
+	return s, nil
+}
+
+// cluster tells the engine what it has to know of the ClusterDeployment.
+func (a *OpenStackActuator) cluster(cd *hivev1.ClusterDeployment) hibernation.Cluster {
+	return hibernation.Cluster{
+		Namespace: cd.Namespace,
+		Name:      cd.Name,
+		InfraID:   cd.Spec.ClusterMetadata.InfraID,
+		Observe: func(ctx context.Context) (hibernation.Observation, error) {
+			remote, err := a.remote.ClientFor(ctx, cd)
+			if err != nil {
+				return hibernation.Observation{}, err
+			}
+			ready, err := countReadyNodes(ctx, remote)
+			return hibernation.Observation{NodesReady: ready}, err
+		},
+		Event: func(eventType, reason, message string) {
+			a.recorder.Eventf(cd, nil, eventType, reason, actionPowerState, "%s", brief(message, maxNote))
+		},
+		Remake: serversToRemake(cd),
+	}
+}
+
+// serversToRemake returns the names in the annotation that orders to make servers again from an old snapshot.
+func serversToRemake(cd *hivev1.ClusterDeployment) sets.Set[string] {
+	names := sets.New[string]()
+	for _, name := range strings.Split(cd.Annotations[hivev1.AnnotationRemakeServer], ",") {
+		if name = strings.TrimSpace(name); name != "" {
+			names.Insert(name)
+		}
+	}
+	return names
+}
+
+// hinted adds where the credentials are to an error that says that they are refused.
+func hinted(err error, cd *hivev1.ClusterDeployment) error {
+	if openstackclient.KindOf(err) != openstackclient.KindUnauthorized {
+		return err
+	}
+	return fmt.Errorf("%w: check the credentials in the Secret %s/%s, key %s", err,
+		cd.Namespace, cd.Spec.Platform.OpenStack.CredentialsSecretRef.Name, openstackclient.CloudsYAMLKey)
+}

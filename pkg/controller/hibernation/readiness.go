@@ -1,0 +1,122 @@
+package hibernation
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/wait"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	hivev1 "github.com/overwinter/overwinter/apis/hive/v1"
+	"github.com/overwinter/overwinter/pkg/hibernation"
+)
+
+const (
+	nodesPoll     = 5 * time.Second
+	operatorsPoll = 15 * time.Second
+	// revisit is when a cluster that has just become ready is visited again, to plan what its being ready entails.
+	revisit = time.Second
+)
+
+const messageRunning = "The cluster is running"
+
+// step is one of the steps from running machines to a cluster that is ready. It returns nil when it is done.
+type step func(ctx context.Context, v *visit, remote client.Client, record hibernation.Summary) *Outcome
+
+// steps returns the steps in order.
+func steps() []step {
+	return []step{nodesReady, operatorsSettled, operatorsGood}
+}
+
+// ready follows a cluster whose machines run until it is ready for use. A cluster that has not slept is taken to be: only
+// who was asleep has to be asked.
+func (v *visit) ready(ctx context.Context) (Outcome, error) {
+	record := hibernation.Summary{Exists: true}
+	if keeper, ok := v.actuator.(RecordKeeper); ok {
+		var err error
+		if record, err = keeper.Summary(ctx, v.cd, v.Client, v.logger); err != nil {
+			return v.failed(ctx, StateFailedToStart, err), nil
+		}
+	}
+	if !record.Exists {
+		v.memo.awake = nil
+		return Outcome{State: StateRunning, Message: messageRunning, After: revisit}, v.dropFinalizer(ctx)
+	}
+	remote, err := v.Remote.ClientFor(ctx, v.cd)
+	if err != nil {
+		return Outcome{State: StateWaitingForNodes, Message: "The cluster's Nodes cannot be asked for: " + err.Error(), After: wait.Jitter(slowRetry, jitter)}, nil
+	}
+	for _, step := range steps() {
+		if pending := step(ctx, v, remote, record); pending != nil {
+			return *pending, nil
+		}
+	}
+	v.memo.awake = nil
+	return Outcome{State: StateRunning, Message: messageRunning, After: revisit}, nil
+}
+
+// nodesReady waits for as many Nodes to be ready as were before the cluster went to sleep; where that is not known, for
+// every Node there is and a full control plane. Until a Node's kubelet has renewed its Lease, what the API says about
+// that Node is from before the sleep.
+func nodesReady(ctx context.Context, v *visit, remote client.Client, record hibernation.Summary) *Outcome {
+	pending := &Outcome{State: StateWaitingForNodes, After: wait.Jitter(nodesPoll, jitter)}
+	nodes, err := readNodes(ctx, remote)
+	if err != nil {
+		pending.Message = remoteMessage(v, err)
+		return pending
+	}
+	if v.memo.awake == nil {
+		v.memo.awake = &resume{}
+	}
+	if v.memo.awake.leases == nil {
+		v.memo.awake.leases = nodes.leases
+	}
+	if message, enough := nodes.verdict(v.memo.awake.leases, record); !enough {
+		pending.Message = message
+		return pending
+	}
+	return nil
+}
+
+// operatorsSettled gives the ClusterOperators time to start and to report anew, because what they reported last is from
+// before the sleep. The pause begins when it is first shown in the Ready condition, so that a restart does not lengthen it.
+func operatorsSettled(_ context.Context, v *visit, _ client.Client, _ hibernation.Summary) *Outcome {
+	if truthy(v.cd.Labels[hivev1.LabelResumeSkipsClusterOperators]) || v.options.OperatorsSettle <= 0 {
+		return nil
+	}
+	left := v.options.OperatorsSettle
+	switch v.shownReason(hivev1.ClusterReadyCondition) {
+	case hivev1.ReadyReasonWaitingForClusterOperators:
+		return nil
+	case hivev1.ReadyReasonPausingForClusterOperatorsToSettle:
+		began := v.cd.Status.Conditions[indexOf(v.cd, hivev1.ClusterReadyCondition)].LastProbeTime.Time
+		left -= v.now.Sub(began)
+	}
+	if left <= 0 {
+		return nil
+	}
+	return &Outcome{
+		State:   StateSettling,
+		Message: fmt.Sprintf("The Nodes are ready; the ClusterOperators are given %s to report anew", v.options.OperatorsSettle),
+		After:   left,
+	}
+}
+
+// operatorsGood waits for all ClusterOperators to be good.
+func operatorsGood(ctx context.Context, v *visit, remote client.Client, _ hibernation.Summary) *Outcome {
+	if truthy(v.cd.Labels[hivev1.LabelResumeSkipsClusterOperators]) {
+		return nil
+	}
+	pending := &Outcome{State: StateWaitingForOperators, After: wait.Jitter(operatorsPoll, jitter)}
+	bad, err := operatorsNotGood(ctx, remote)
+	switch {
+	case err != nil:
+		pending.Message = remoteMessage(v, err)
+	case len(bad) > 0:
+		pending.Message = lagging("Waiting for ClusterOperators", bad)
+	default:
+		return nil
+	}
+	return pending
+}

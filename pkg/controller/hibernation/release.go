@@ -1,0 +1,65 @@
+package hibernation
+
+import (
+	"context"
+	"errors"
+
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	hivev1 "github.com/overwinter/overwinter/apis/hive/v1"
+)
+
+const messageDeleted = "The ClusterDeployment is being deleted"
+
+// release lets a ClusterDeployment go that is being deleted. While our finalizer is on it there may be a record, and so
+// machines that are paused or snapshots that nobody else knows of.
+func (v *visit) release(ctx context.Context) (Outcome, error) {
+	if !controllerutil.ContainsFinalizer(v.cd, hivev1.FinalizerRecord) {
+		return Outcome{State: StateDeleted, Message: messageDeleted}, nil
+	}
+	if wait := v.memo.holds(v.cd, v.now); wait > 0 {
+		return Outcome{After: wait}, nil
+	}
+	v.memo.awake = nil
+	releaser, ok := v.actuator.(Releaser)
+	if !ok || v.cd.Spec.ClusterMetadata == nil {
+		return v.stuck(ctx, errors.New("spec.platform or spec.clusterMetadata no longer says which machines are meant; "+
+			"remove the finalizer "+hivev1.FinalizerRecord+" when nothing of the cluster's hibernation is left")), nil
+	}
+	keep, err := v.keeps(ctx)
+	if err != nil {
+		return Outcome{}, err
+	}
+	progress, err := releaser.Release(ctx, v.cd, v.Client, keep, v.logger)
+	if err != nil {
+		return v.stuck(ctx, err), nil
+	}
+	v.memo.succeeded()
+	if progress.Done {
+		return Outcome{State: StateDeleted, Message: messageDeleted}, v.dropFinalizer(ctx)
+	}
+	return Outcome{
+		State:   StateDeleted,
+		Message: lagging(messageDeleted+"; first", progress.Waiting),
+		After:   paced(progress),
+	}, nil
+}
+
+// keeps tells whether the cluster outlives the ClusterDeployment: it is to be preserved, or belongs to another hub, or to
+// another ClusterDeployment.
+func (v *visit) keeps(ctx context.Context) (bool, error) {
+	if v.cd.Spec.PreserveOnDelete || elsewhere(v.cd) {
+		return true, nil
+	}
+	twins, err := v.twins(ctx)
+	return len(twins) > 0, err
+}
+
+// stuck is the outcome of a failure to let go.
+func (v *visit) stuck(ctx context.Context, err error) Outcome {
+	outcome := v.failed(ctx, StateDeleted, err)
+	if outcome.State == StateDeleted {
+		outcome.Message = messageDeleted + ", and cannot go yet: " + outcome.Message
+	}
+	return outcome
+}

@@ -1,0 +1,95 @@
+package hibernation
+
+import (
+	"context"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	hivev1 "github.com/overwinter/overwinter/apis/hive/v1"
+	"github.com/overwinter/overwinter/pkg/hibernation"
+)
+
+// lookAgain is how often the cloud is asked whether the machines still run while the cluster is waited for.
+const lookAgain = time.Minute
+
+// start brings the cluster nearer to being ready. A cluster that is ready costs nothing but, once, its clean-up.
+func (v *visit) start(ctx context.Context) (Outcome, error) {
+	if shows(v.cd, StateRunning) {
+		record, err := v.record(ctx)
+		if err != nil {
+			return v.quietly(ctx, err), nil
+		}
+		if !disturbed(record) {
+			return v.cleanup(ctx, record)
+		}
+		// A hibernation was ordered and taken back before it showed.
+	}
+	if v.lookedLately() {
+		return v.ready(ctx)
+	}
+	if shows(v.cd, StateHibernating) {
+		// A cluster that shows as hibernating is not looked at, so it must not show so any more once a machine is started.
+		if err := v.persist(ctx, Outcome{State: StateStarting, Message: "Starting the machines"}); err != nil {
+			return Outcome{}, err
+		}
+	}
+	if err := v.actuator.StartMachines(ctx, v.cd, v.Client, v.logger); err != nil {
+		return v.failed(ctx, StateFailedToStart, err), nil
+	}
+	return v.awake(ctx)
+}
+
+// record returns what the actuator remembers of the cluster. Without our finalizer there is nothing.
+func (v *visit) record(ctx context.Context) (hibernation.Summary, error) {
+	keeper, ok := v.actuator.(RecordKeeper)
+	if !ok || !controllerutil.ContainsFinalizer(v.cd, hivev1.FinalizerRecord) {
+		return hibernation.Summary{}, nil
+	}
+	return keeper.Summary(ctx, v.cd, v.Client, v.logger)
+}
+
+// disturbed tells whether the record says that the machines may not be running.
+func disturbed(record hibernation.Summary) bool {
+	return record.Cutting || record.Sealed && !record.Opened
+}
+
+// awake follows the cluster from running machines to readiness; it starts nothing.
+func (v *visit) awake(ctx context.Context) (Outcome, error) {
+	running, waiting, err := v.actuator.MachinesRunning(ctx, v.cd, v.Client, v.logger)
+	if err != nil {
+		return v.failed(ctx, StateFailedToStart, err), nil
+	}
+	v.memo.succeeded()
+	if !running {
+		v.memo.awake = nil
+		return v.starting(ctx, waiting), nil
+	}
+	if v.memo.awake == nil {
+		v.memo.awake = &resume{}
+	}
+	v.memo.awake.seenRunning = v.now
+	return v.ready(ctx)
+}
+
+// lookedLately tells whether the machines were seen running a moment ago, in this resume.
+func (v *visit) lookedLately() bool {
+	return v.memo.awake != nil && v.now.Sub(v.memo.awake.seenRunning) < lookAgain
+}
+
+// starting is the outcome while not all machines run.
+func (v *visit) starting(ctx context.Context, waiting []string) Outcome {
+	progress := v.progress(ctx)
+	outcome := Outcome{After: progress.After}
+	switch progress.Stage {
+	case hibernation.StageRollingBack:
+		outcome.State, outcome.Message = StateStarting, lagging("Undoing the hibernation that was under way", waiting)
+	case hibernation.StageStopping, hibernation.StageWaitingToStop:
+		outcome.State, outcome.Message = StateStarting, lagging("Finishing the hibernation that was under way, before the machines are started", waiting)
+	case hibernation.StageStarting:
+		outcome.State, outcome.Message = StateStarting, lagging("Starting the machines", waiting)
+	default:
+		outcome.State, outcome.Message = StateWaitingToStart, lagging("Waiting for machines to run", waiting)
+	}
+	return outcome
+}
