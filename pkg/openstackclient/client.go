@@ -113,6 +113,8 @@ type CreateServerOpts struct {
 	servers.CreateOpts
 	// Description is left out when empty.
 	Description string
+	// KeyName is a key pair of the credentials' own user; left out when empty.
+	KeyName string
 	// ServerGroup is the ID of the group whose scheduling policy applies; left out when empty.
 	ServerGroup string
 }
@@ -124,9 +126,11 @@ type ListImagesOpts struct {
 	Properties map[string]string
 }
 
-// ListPortsOpts are gophercloud's filters and a filter by several devices at once, which Neutron also has.
+// ListPortsOpts are gophercloud's filters and filters by several values at once, which Neutron also has.
 type ListPortsOpts struct {
 	ports.ListOpts
 	// DeviceIDs, unless empty, selects the ports that belong to any of these devices.
 	DeviceIDs []string
+	// IDs, unless empty, selects the ports with any of these IDs; not together with DeviceIDs.
+	IDs []string
 }

@@ -28,6 +28,9 @@ func (opts CreateServerOpts) ToServerCreateMap() (map[string]any, error) {
 	if opts.Description != "" {
 		server["description"] = opts.Description
 	}
+	if opts.KeyName != "" {
+		server["key_name"] = opts.KeyName
+	}
 	if opts.ServerGroup != "" {
 		body["os:scheduler_hints"] = map[string]any{"group": opts.ServerGroup}
 	}

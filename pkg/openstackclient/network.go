@@ -12,8 +12,8 @@ import (
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/ports"
 )
 
-// devicesPerRequest keeps the URL well below the 8 KiB at which OpenStack's servers refuse a request line.
-const devicesPerRequest = 100
+// valuesPerRequest keeps the URL well below the 8 KiB at which OpenStack's servers refuse a request line.
+const valuesPerRequest = 100
 
 // ListPorts implements Client.
 func (c *openstackClient) ListPorts(ctx context.Context, opts ListPortsOpts) ([]ports.Port, error) {
@@ -26,22 +26,26 @@ func (c *openstackClient) ListPorts(ctx context.Context, opts ListPortsOpts) ([]
 	if err != nil {
 		return nil, invalidRequest(op, err)
 	}
+	key, values := "device_id", opts.DeviceIDs
+	if len(opts.IDs) > 0 {
+		key, values = "id", opts.IDs
+	}
 	id := func(p *ports.Port) string { return p.ID }
-	if len(opts.DeviceIDs) == 0 {
+	if len(values) == 0 {
 		return all(ctx, c, op, collection{path: "ports", query: filters.Encode(), key: "ports"}, id)
 	}
-	if slices.Contains(opts.DeviceIDs, "") {
+	if slices.Contains(values, "") {
 		// It would select all ports that belong to nothing.
-		return nil, &Error{Kind: KindInvalid, Op: op.name, Message: "no device ID given"}
+		return nil, &Error{Kind: KindInvalid, Op: op.name, Message: "an empty " + key + " was given"}
 	}
 	found := []ports.Port{}
-	for devices := range slices.Chunk(opts.DeviceIDs, devicesPerRequest) {
-		filters["device_id"] = devices
-		some, err := all(ctx, c, op, collection{path: "ports", query: filters.Encode(), key: "ports"}, id)
+	for some := range slices.Chunk(values, valuesPerRequest) {
+		filters[key] = some
+		page, err := all(ctx, c, op, collection{path: "ports", query: filters.Encode(), key: "ports"}, id)
 		if err != nil {
 			return nil, err
 		}
-		found = append(found, some...)
+		found = append(found, page...)
 	}
 	return found, nil
 }

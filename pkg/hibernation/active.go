@@ -1,0 +1,120 @@
+package hibernation
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/overwinter/overwinter/pkg/openstackclient"
+)
+
+// active waits until every server is ACTIVE. After a resume all of them run, those that were off before too.
+func (s *Session) active(ctx context.Context) (Progress, error) {
+	l, err := s.look(ctx, false)
+	if err != nil {
+		return Progress{}, err
+	}
+	var stoppedOnes []*Machine
+	var waiting []string
+	changed := false
+	for _, m := range s.record.Machines {
+		srv, err := s.server(ctx, m.Creation.ServerID)
+		if err != nil {
+			return Progress{}, err
+		}
+		if !present(srv) {
+			return Progress{}, s.vanished(m)
+		}
+		if !srv.LaunchedAt.IsZero() && !m.Creation.Ran {
+			m.Creation.Ran, changed = true, true
+		}
+		switch {
+		case srv.Status == statusActive:
+			continue
+		case srv.TaskState == "" && (srv.Status == statusShutoff || srv.Status == statusPaused):
+			stoppedOnes = append(stoppedOnes, m)
+		}
+		waiting = append(waiting, lagging(m.Name, srv))
+	}
+	if changed || len(stoppedOnes) > 0 {
+		if err := s.save(ctx); err != nil {
+			return Progress{}, err
+		}
+	}
+	if err := s.act(ctx, stoppedOnes, s.bringUp(l)); err != nil {
+		return Progress{}, err
+	}
+	if len(waiting) > 0 {
+		return s.pending(StageWaitingToStart, s.later(*s.record.Opened), waiting), nil
+	}
+	return done(), nil
+}
+
+// bringUp is bringBack for the servers that were made from the snapshots.
+func (s *Session) bringUp(l *look) func(context.Context, *Machine) error {
+	return func(ctx context.Context, m *Machine) error {
+		return s.bringBack(l)(ctx, &Machine{Name: m.Name, ServerID: m.Creation.ServerID})
+	}
+}
+
+func lagging(name string, srv *openstackclient.Server) string {
+	if srv.TaskState != "" {
+		return fmt.Sprintf("%s: %s, %s", name, srv.Status, srv.TaskState)
+	}
+	return fmt.Sprintf("%s: %s", name, srv.Status)
+}
+
+// lookActive looks whether every machine of an opened record has an ACTIVE server.
+func (s *Session) lookActive(ctx context.Context) (Progress, error) {
+	if _, err := s.look(ctx, false); err != nil {
+		return Progress{}, err
+	}
+	var waiting []string
+	for _, m := range s.record.Machines {
+		if m.Creation == nil || m.Creation.ServerID == "" {
+			waiting = append(waiting, m.Name+": no server yet")
+			continue
+		}
+		srv, err := s.server(ctx, m.Creation.ServerID)
+		switch {
+		case err != nil:
+			return Progress{}, err
+		case !present(srv):
+			waiting = append(waiting, m.Name+": its server is gone")
+		case srv.Status != statusActive:
+			waiting = append(waiting, lagging(m.Name, srv))
+		}
+	}
+	if len(waiting) > 0 {
+		return s.pending(StageWaitingToStart, s.later(*s.record.Opened), waiting), nil
+	}
+	return done(), nil
+}
+
+// lookRunning looks whether a cluster without a sealed record runs. What is off there is off by somebody's decision, as
+// long as anything runs.
+func (s *Session) lookRunning(ctx context.Context) (Progress, error) {
+	l, err := s.look(ctx, true)
+	if err != nil {
+		return Progress{}, err
+	}
+	list := s.liveServers(l)
+	if len(list) == 0 {
+		return Progress{}, blocked("no server of cluster %s was found in project %s, and there is no record of its hibernation: check the credentials and the infraID", s.cluster.InfraID, s.project(ctx))
+	}
+	var waiting []string
+	for _, srv := range list {
+		if srv.Status != statusActive && srv.Status != statusShutoff {
+			waiting = append(waiting, lagging(srv.Name, srv))
+		}
+	}
+	if !slices.ContainsFunc(list, func(srv *openstackclient.Server) bool { return srv.Status == statusActive }) && len(waiting) == 0 {
+		for _, srv := range list {
+			waiting = append(waiting, lagging(srv.Name, srv))
+		}
+	}
+	if len(waiting) > 0 {
+		return s.pending(StageWaitingToStart, s.engine.opts.Jitter(sweepEvery/60), waiting), nil
+	}
+	return done(), nil
+}

@@ -1,0 +1,95 @@
+package hibernation
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// sweepEvery is how often the deletion of a snapshot is tried that is in use.
+const sweepEvery = time.Hour
+
+// cleanUp gives up the snapshots of machines that all run again, and deletes what has been given up. While the cluster
+// sleeps only what earlier cycles left is deleted.
+func (s *Session) cleanUp(ctx context.Context) (Progress, error) {
+	r := s.record
+	if r == nil {
+		return done(), nil
+	}
+	if r.Cut != nil {
+		return s.pending(s.stage(), s.soon(), []string{"being hibernated"}), nil
+	}
+	if r.Sealed != nil && r.Opened != nil {
+		if p, err := s.giveUpSnapshots(ctx); err != nil || !p.Done {
+			return p, err
+		}
+	}
+	if err := s.sweep(ctx); err != nil {
+		return Progress{}, err
+	}
+	if len(s.record.Leftovers) > 0 {
+		return Progress{Done: true, After: s.engine.opts.Jitter(sweepEvery), Stage: StageCleaning}, nil
+	}
+	if s.record.Sealed != nil {
+		return done(), nil
+	}
+	return done(), s.removeRecord(ctx)
+}
+
+// giveUpSnapshots saves, before the first is deleted, that the cluster is awake for good. The machines must be seen to run
+// once more: until then the snapshots are the last copy.
+func (s *Session) giveUpSnapshots(ctx context.Context) (Progress, error) {
+	if p, err := s.lookActive(ctx); err != nil || !p.Done {
+		return p, err
+	}
+	r := s.record
+	now := s.now().UTC()
+	for _, m := range r.Machines {
+		r.giveUp(m.Snapshot)
+	}
+	r.Done, r.Sealed, r.Opened, r.Machines, r.Observation, r.Tries = &now, nil, nil, nil, nil, nil
+	return done(), s.save(ctx)
+}
+
+// sweepOnce deletes what earlier cycles left, as far as the cloud allows it now. It never waits and never fails: what
+// stays is deleted later.
+func (s *Session) sweepOnce(ctx context.Context) (Progress, error) {
+	if err := s.sweep(ctx); err != nil {
+		s.log.WithError(err).Warn("snapshots of earlier cycles are left for later")
+	}
+	return done(), nil
+}
+
+// sweep tries to delete each leftover once. What is still in use stays in the record.
+func (s *Session) sweep(ctx context.Context) error {
+	if len(s.record.Leftovers) == 0 {
+		return nil
+	}
+	if err := s.checkCloud(ctx); err != nil {
+		return err
+	}
+	if err := s.claim(ctx); err != nil {
+		return err
+	}
+	defer s.changed()
+	var kept []Leftover
+	var failure error
+	for _, l := range s.record.Leftovers {
+		gone := false
+		err := s.inTime()
+		if err == nil {
+			gone, err = s.deleteImage(ctx, l.ID)
+		}
+		if err != nil && failure == nil {
+			failure = fmt.Errorf("snapshot %s (%s) could not be deleted: %w", l.Name, l.ID, err)
+		}
+		if !gone {
+			kept = append(kept, l)
+		}
+	}
+	if len(kept) == len(s.record.Leftovers) {
+		return failure
+	}
+	s.record.Leftovers = kept
+	return firstOf(s.save(ctx), failure)
+}

@@ -1,0 +1,81 @@
+package hibernation
+
+import (
+	"context"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/sets"
+)
+
+// Cluster is all that the engine knows of a cluster.
+type Cluster struct {
+	// Namespace and Name say where the record is kept: in the Secret <Name>-hibernation.
+	Namespace, Name string
+	// InfraID marks the cluster's servers: their metadata or tag openshiftClusterID holds it.
+	InfraID string
+	// Observe, unless nil, is asked before the first server is paused what the cluster says of itself. An error means
+	// that the cluster could not be asked; it is hibernated all the same.
+	Observe func(ctx context.Context) (Observation, error)
+	// Event, unless nil, is told what a person should know. The type is Normal or Warning.
+	Event func(eventType, reason, message string)
+	// Remake names the machines that may be made again from their snapshot although they have run since.
+	Remake sets.Set[string]
+}
+
+// Observation is what a cluster said of itself before it went to sleep.
+type Observation struct {
+	// NodesReady is how many of its Nodes were Ready.
+	NodesReady int `json:"nodesReady"`
+}
+
+// Summary is what the record says, without a look at the cloud.
+type Summary struct {
+	// Exists tells whether there is a record.
+	Exists bool
+	// Cutting tells that a hibernation has begun and is not sealed, or is being rolled back.
+	Cutting bool
+	// Sealed tells that the machines are kept as snapshots.
+	Sealed bool
+	// Opened tells that servers may have been made from these snapshots.
+	Opened bool
+	// Observation is nil if the cluster could not be asked.
+	Observation *Observation
+	// ControlPlane is the number of the control plane's servers.
+	ControlPlane int
+	// Leftovers is the number of snapshots that could not be deleted yet.
+	Leftovers int
+	// SealedAt is when the cluster went to sleep; zero if it did not.
+	SealedAt time.Time
+}
+
+// Stage is what a pass is about, for the reason in a condition.
+type Stage string
+
+const (
+	// StageStopping: servers are being paused and snapshotted; it can still be undone.
+	StageStopping Stage = "Stopping"
+	// StageWaitingToStop: the snapshots are sealed and the servers are being deleted.
+	StageWaitingToStop Stage = "WaitingToStop"
+	// StageRollingBack: an unfinished hibernation is being undone.
+	StageRollingBack Stage = "RollingBack"
+	// StageStarting: servers are being asked for.
+	StageStarting Stage = "Starting"
+	// StageWaitingToStart: servers have been asked for and are not all active.
+	StageWaitingToStart Stage = "WaitingToStart"
+	// StageCleaning: snapshots are being deleted.
+	StageCleaning Stage = "Cleaning"
+)
+
+// Progress is what a pass has to say.
+type Progress struct {
+	// Done tells that nothing is pending.
+	Done bool
+	// Waiting names each lagging machine and what it waits for, in a stable order.
+	Waiting []string
+	// After is when to come back; 0 if nothing is pending.
+	After time.Duration
+	// Stage is what the pass was about.
+	Stage Stage
+}
+
+func done() Progress { return Progress{Done: true} }

@@ -1,0 +1,388 @@
+package hibernation
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sort"
+	"time"
+
+	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/servers"
+	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/ports"
+
+	"github.com/overwinter/overwinter/pkg/openstackclient"
+)
+
+const (
+	firstRemake = 15 * time.Second
+	lastRemake  = 10 * time.Minute
+)
+
+// open saves that servers are about to be made, before the first one is asked for: from here on the snapshots may be out
+// of date. The steps before it proved, in this pass, that no server of the cluster is left.
+func (s *Session) open(ctx context.Context) (Progress, error) {
+	r := s.record
+	if r.Opened != nil {
+		return done(), nil
+	}
+	now := s.now().UTC()
+	r.Opened = &now
+	for _, m := range r.Machines {
+		m.Creation = &Creation{}
+	}
+	s.fresh = true
+	return done(), s.save(ctx)
+}
+
+// create asks for every server that is not there yet, all in one pass, the control plane first.
+func (s *Session) create(ctx context.Context) (Progress, error) {
+	if err := s.checkCloud(ctx); err != nil {
+		return Progress{}, err
+	}
+	l, err := s.look(ctx, !s.allPlaced())
+	if err != nil {
+		return Progress{}, err
+	}
+	todo, waiting, err := s.missing(ctx, l)
+	if err != nil {
+		return Progress{}, err
+	}
+	if len(todo) == 0 {
+		if len(waiting) > 0 {
+			return s.pending(StageStarting, s.soon(), waiting), s.save(ctx)
+		}
+		return done(), nil
+	}
+	ready, blockedBy, err := s.ready(ctx, todo)
+	if err != nil {
+		return Progress{}, err
+	}
+	waiting = append(waiting, blockedBy...)
+	err = s.createAll(ctx, ready)
+	if len(ready) > 0 {
+		err = firstOf(s.save(ctx), err)
+	}
+	for _, m := range ready {
+		waiting = append(waiting, m.Name+": server requested")
+	}
+	return s.pending(StageStarting, s.later(*s.record.Opened), waiting), err
+}
+
+func (s *Session) allPlaced() bool {
+	return !slices.ContainsFunc(s.record.Machines, func(m *Machine) bool {
+		return m.Creation == nil || m.Creation.ServerID == ""
+	})
+}
+
+// missing returns the machines whose server is to be asked for now, and names those that must wait.
+func (s *Session) missing(ctx context.Context, l *look) (todo []*Machine, waiting []string, err error) {
+	for _, m := range s.record.Machines {
+		if m.Creation == nil {
+			m.Creation = &Creation{}
+		}
+		c := m.Creation
+		srv, wait, err := s.place(ctx, l, m)
+		switch {
+		case err != nil:
+			return nil, nil, err
+		case wait != "":
+			waiting = append(waiting, m.Name+": "+wait)
+		case srv != nil:
+		case c.NotBefore != nil && s.now().Before(*c.NotBefore):
+			waiting = append(waiting, fmt.Sprintf("%s: its server failed to start (%s); it is made again shortly", m.Name, c.Fault))
+		case !s.settle(&c.Attempt):
+			waiting = append(waiting, m.Name+": waiting whether its server appears, since the answer to the request was lost")
+		default:
+			todo = append(todo, m)
+		}
+	}
+	return todo, waiting, nil
+}
+
+// place finds the server that a machine has become: the one whose ID is recorded, or, where an answer was lost, one of the
+// machine's name that was made from its snapshot. Nil means that there is none and that one may be made; wait, if it is
+// not empty, says why not yet.
+func (s *Session) place(ctx context.Context, l *look, m *Machine) (srv *openstackclient.Server, wait string, err error) {
+	c := m.Creation
+	if c.Discarded != "" {
+		return s.discarded(ctx, m)
+	}
+	if c.ServerID == "" {
+		if err := s.adopt(ctx, l, m); err != nil || c.ServerID == "" {
+			return nil, "", err
+		}
+	}
+	srv, err = s.server(ctx, c.ServerID)
+	switch {
+	case err != nil:
+		return nil, "", err
+	case !present(srv):
+		return nil, "", s.vanished(m)
+	case !srv.LaunchedAt.IsZero():
+		c.Ran = true
+	}
+	if srv.Status != statusError {
+		return srv, "", nil
+	}
+	if c.Ran && !s.cluster.Remake.Has(m.Name) {
+		return nil, "", blocked("%s: its server %s has run since the cluster was woken and is now in ERROR (%s). It is not made again from its snapshot %s, which is older: repair the server; or, if going back is right for this machine, annotate the cluster with %s: %q", m.Name, srv.ID, srv.Fault.Message, m.Snapshot.Name, RemakeAnnotation, m.Name)
+	}
+	return nil, fmt.Sprintf("its server failed to start: %s", srv.Fault.Message), s.discard(ctx, m, srv)
+}
+
+// RemakeAnnotation names the machines, separated by commas, that may be made again from a snapshot older than what they
+// last wrote.
+const RemakeAnnotation = "hibernation.overwinter.io/remake-server"
+
+// vanished says what becomes of a machine whose server is gone although it had been made.
+func (s *Session) vanished(m *Machine) error {
+	if s.cluster.Remake.Has(m.Name) {
+		s.event("Warning", "ServerRemade", fmt.Sprintf("%s is made again from its snapshot %s, as the annotation orders", m.Name, m.Snapshot.Name))
+		*m.Creation = Creation{}
+		return nil
+	}
+	return blocked("%s: its server %s was made from snapshot %s and is gone, and may have run. It is not made again from that snapshot by itself: find out who deleted it; if going back is right for this machine, annotate the cluster with %s: %q", m.Name, m.Creation.ServerID, m.Snapshot.Name, RemakeAnnotation, m.Name)
+}
+
+// adopt takes over a server of whose making the answer was lost. Of twins, unfinished ones are removed.
+func (s *Session) adopt(ctx context.Context, l *look, m *Machine) error {
+	var match, failed []*openstackclient.Server
+	for _, srv := range l.named(m.Name) {
+		switch {
+		case !present(srv):
+		case srv.ImageID != m.Snapshot.ID:
+			return blocked("%s: a server of that name (%s) exists and was not made from the machine's snapshot %s: rename or delete it; nothing was touched", m.Name, srv.ID, m.Snapshot.Name)
+		case srv.Status == statusError && srv.LaunchedAt.IsZero():
+			failed = append(failed, srv)
+		default:
+			match = append(match, srv)
+		}
+	}
+	if len(match) > 1 {
+		return blocked("%s: two servers, %s and %s, were made from its snapshot: delete the one that the cluster does not use; nothing was touched", m.Name, match[0].ID, match[1].ID)
+	}
+	if len(match) == 0 {
+		match, failed = failed[:min(1, len(failed))], failed[min(1, len(failed)):]
+	}
+	if len(match) == 1 {
+		m.Creation.ServerID, m.Creation.Attempt = match[0].ID, Attempt{}
+	}
+	for _, srv := range failed {
+		if err := s.deleteFailed(ctx, m, srv.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// discard deletes a server that never ran, or that an annotation gives up, so that it can be made again. That it is ours
+// to delete is saved first.
+func (s *Session) discard(ctx context.Context, m *Machine, srv *openstackclient.Server) error {
+	c := m.Creation
+	wait := min(firstRemake<<min(c.Failures, 6), lastRemake)
+	at := s.now().Add(wait).UTC()
+	c.Discarded, c.Fault, c.NotBefore = srv.ID, srv.Fault.Message, &at
+	c.Failures++
+	if err := s.save(ctx); err != nil {
+		return err
+	}
+	return s.deleteFailed(ctx, m, srv.ID)
+}
+
+func (s *Session) deleteFailed(ctx context.Context, m *Machine, id string) error {
+	return s.act(ctx, []*Machine{m}, func(ctx context.Context, _ *Machine) error {
+		err := s.cloud.DeleteServer(ctx, id)
+		if openstackclient.IsNotFound(err) || openstackclient.KindOf(err) == openstackclient.KindConflict {
+			return nil
+		}
+		return err
+	})
+}
+
+// discarded waits until a server that was given up answers 404.
+func (s *Session) discarded(ctx context.Context, m *Machine) (*openstackclient.Server, string, error) {
+	c := m.Creation
+	srv, err := s.server(ctx, c.Discarded)
+	switch {
+	case err != nil:
+		return nil, "", err
+	case srv == nil:
+		c.Discarded, c.ServerID, c.Ran = "", "", false
+		return nil, "", nil
+	case srv.Status == statusSoftDeleted:
+		return nil, "its failed server is being deleted", s.forceDelete(ctx, m, srv.ID)
+	case srv.Status != statusDeleted && srv.TaskState == "":
+		return nil, "its failed server is being deleted", s.deleteFailed(ctx, m, srv.ID)
+	}
+	return nil, "its failed server is being deleted", nil
+}
+
+func (s *Session) forceDelete(ctx context.Context, m *Machine, id string) error {
+	return s.act(ctx, []*Machine{m}, func(ctx context.Context, _ *Machine) error {
+		err := s.cloud.ForceDeleteServer(ctx, id)
+		if openstackclient.IsNotFound(err) {
+			return nil
+		}
+		return err
+	})
+}
+
+// ready returns the machines that have all that a server is made of: a complete snapshot and free ports. It names those
+// that must wait, and fails for what only a person can mend.
+func (s *Session) ready(ctx context.Context, todo []*Machine) (ready []*Machine, waiting []string, err error) {
+	list, err := s.ourImages(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	lost, err := s.lostSnapshots(ctx, list)
+	if err != nil {
+		return nil, nil, err
+	}
+	have, err := s.recordedPortsNow(ctx, todo)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, m := range todo {
+		if slices.Contains(lost, m) {
+			return nil, nil, blocked("%s: its snapshot %s (%s) is not in Glance any more, or not active: bring that image back; nothing else can make this machine", m.Name, m.Snapshot.Name, m.Snapshot.ID)
+		}
+		wait, err := s.portsFree(ctx, m, have)
+		switch {
+		case err != nil:
+			return nil, nil, err
+		case wait != "":
+			waiting = append(waiting, m.Name+": "+wait)
+		default:
+			ready = append(ready, m)
+		}
+	}
+	return ready, waiting, nil
+}
+
+func (s *Session) recordedPortsNow(ctx context.Context, machines []*Machine) (map[string]ports.Port, error) {
+	var ids []string
+	for _, m := range machines {
+		ids = append(ids, recordedPorts(m)...)
+	}
+	have := map[string]ports.Port{}
+	if len(ids) == 0 {
+		return have, nil
+	}
+	list, err := s.cloud.ListPorts(ctx, openstackclient.ListPortsOpts{IDs: ids})
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range list {
+		have[p.ID] = p
+	}
+	return have, s.checkCloud(ctx)
+}
+
+// portsFree tells whether a machine's ports can be given to its new server. While one still belongs to a server that is
+// going, it is waited for; two servers with one port would leave both without network.
+func (s *Session) portsFree(ctx context.Context, m *Machine, have map[string]ports.Port) (wait string, err error) {
+	for _, want := range m.Spec.Ports {
+		p, ok := have[want.ID]
+		if !ok {
+			return "", s.portGone(ctx, m, want)
+		}
+		if p.DeviceID == "" {
+			continue
+		}
+		srv, err := s.server(ctx, p.DeviceID)
+		if err != nil {
+			return "", err
+		}
+		if present(srv) && srv.Name != m.Name {
+			return "", blocked("%s: its port %s (%s) belongs to server %s (%s): give it back; nothing was touched", m.Name, want.ID, want.MAC, srv.Name, srv.ID)
+		}
+		return fmt.Sprintf("port %s is not free yet", want.ID), nil
+	}
+	return "", nil
+}
+
+func (s *Session) portGone(ctx context.Context, m *Machine, want Port) error {
+	if _, err := s.cloud.GetNetwork(ctx, want.NetworkID); openstackclient.IsNotFound(err) {
+		return blocked("%s: its port %s is gone, and so is network %s: the cluster's network was deleted; nothing was touched", m.Name, want.ID, want.NetworkID)
+	} else if err != nil {
+		return err
+	}
+	return blocked("%s: its port %s is gone: make a port with MAC %s and addresses %v on network %s, and put its ID into the record, Secret %s/%s; nothing was touched", m.Name, want.ID, want.MAC, want.IPs, want.NetworkID, s.cluster.Namespace, RecordName(s.cluster.Name))
+}
+
+// createAll asks for the servers, the control plane's before the others, with no waiting in between.
+func (s *Session) createAll(ctx context.Context, machines []*Machine) error {
+	keys, err := s.usableKeys(ctx, machines)
+	if err != nil {
+		return err
+	}
+	for _, group := range byRole(machines) {
+		if err := s.act(ctx, group, func(ctx context.Context, m *Machine) error { return s.createOne(ctx, m, keys[m.Spec.KeyName]) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// usableKeys tells which key pairs the credentials' user has: Nova knows a key pair only for its owner. The key itself is on
+// the disk already.
+func (s *Session) usableKeys(ctx context.Context, machines []*Machine) (map[string]bool, error) {
+	users := map[string][]string{}
+	for _, m := range machines {
+		if m.Spec.KeyName != "" {
+			users[m.Spec.KeyName] = append(users[m.Spec.KeyName], m.Name)
+		}
+	}
+	usable := map[string]bool{}
+	for key, names := range users {
+		ok, err := s.cloud.HasKeyPair(ctx, key)
+		if err != nil {
+			return nil, err
+		}
+		usable[key] = ok
+		if !ok {
+			sort.Strings(names)
+			s.event("Warning", "KeyPairLeftOut", fmt.Sprintf("key pair %s belongs to another user or is gone, so that %v are made without it", key, names))
+		}
+	}
+	return usable, nil
+}
+
+func (s *Session) createOne(ctx context.Context, m *Machine, withKey bool) error {
+	id, err := s.cloud.CreateServer(ctx, createOpts(m, withKey))
+	switch {
+	case err == nil:
+		m.Creation.ServerID, m.Creation.Attempt = id, Attempt{}
+		return nil
+	case openstackclient.IsAmbiguous(err):
+		s.unsure(&m.Creation.Attempt)
+	}
+	return fmt.Errorf("%s could not be made with flavor %s (%s): %w", m.Name, m.Spec.FlavorName, m.Spec.FlavorID, err)
+}
+
+func createOpts(m *Machine, withKey bool) openstackclient.CreateServerOpts {
+	spec := m.Spec
+	networks := make([]servers.Network, len(spec.Ports))
+	for i, p := range spec.Ports {
+		networks[i] = servers.Network{Port: p.ID}
+	}
+	opts := openstackclient.CreateServerOpts{
+		CreateOpts: servers.CreateOpts{
+			Name:             m.Name,
+			ImageRef:         m.Snapshot.ID,
+			FlavorRef:        spec.FlavorID,
+			Networks:         networks,
+			Metadata:         spec.Metadata,
+			Tags:             spec.Tags,
+			AvailabilityZone: spec.AvailabilityZone,
+			ConfigDrive:      &spec.ConfigDrive,
+			Hostname:         spec.Hostname,
+		},
+		Description: spec.Description,
+		ServerGroup: spec.ServerGroup,
+	}
+	if withKey {
+		opts.KeyName = spec.KeyName
+	}
+	return opts
+}

@@ -1,0 +1,124 @@
+package hibernation
+
+import (
+	"context"
+	"sort"
+	"time"
+
+	"github.com/gophercloud/gophercloud/v2/openstack/image/v2/images"
+
+	"github.com/overwinter/overwinter/pkg/openstackclient"
+)
+
+const unsureFor = time.Minute
+
+// ourImages lists the images that carry the cluster's infraID, of whatever cycle. An image made from a resumed server
+// inherits it, so each must still be matched with a machine. The list is kept until the session changes something.
+func (s *Session) ourImages(ctx context.Context) ([]images.Image, error) {
+	if s.images != nil {
+		return s.images, nil
+	}
+	list, err := s.cloud.ListImages(ctx, openstackclient.ListImagesOpts{Properties: map[string]string{propInfraID: s.cluster.InfraID}})
+	if err != nil {
+		return nil, err
+	}
+	if err := s.checkCloud(ctx); err != nil {
+		return nil, err
+	}
+	s.images = append([]images.Image{}, list...)
+	return s.images, nil
+}
+
+func property(img *images.Image, key string) string {
+	v, _ := img.Properties[key].(string)
+	return v
+}
+
+// isShot tells whether an image is the one that a snapshot names: by name, cycle and server together.
+func isShot(img *images.Image, want *Snapshot) bool {
+	return img.Name == want.Name && property(img, propCycle) == want.Cycle && property(img, "instance_uuid") == want.ServerID
+}
+
+// finished tells whether an image holds all of its data.
+func finished(img *images.Image) bool { return img.Status == images.ImageStatusActive }
+
+// broken tells whether an image will never be finished.
+func broken(img *images.Image) bool {
+	switch img.Status {
+	case images.ImageStatusQueued, images.ImageStatusSaving, images.ImageStatusActive, images.ImageStatusImporting:
+		return false
+	case images.ImageStatusDeactivated, images.ImageStatusDeleted, images.ImageStatusKilled, images.ImageStatusPendingDelete:
+		return true
+	}
+	return true
+}
+
+// matchShot returns the image of a snapshot among those listed: nil if there is none yet. Twins come from a request whose
+// answer was lost: unfinished ones beside a finished one are returned as spare, two finished ones are an error.
+func matchShot(list []images.Image, want *Snapshot) (match *images.Image, spare []*images.Image, err error) {
+	var twins []*images.Image
+	for i := range list {
+		if isShot(&list[i], want) {
+			twins = append(twins, &list[i])
+		}
+	}
+	if len(twins) == 0 {
+		return nil, nil, nil
+	}
+	sort.SliceStable(twins, func(i, j int) bool {
+		if finished(twins[i]) != finished(twins[j]) {
+			return finished(twins[i])
+		}
+		return twins[i].ID == want.ID && twins[j].ID != want.ID
+	})
+	if len(twins) > 1 && finished(twins[1]) {
+		return nil, nil, blocked("images %s and %s are both complete snapshots called %s: delete one of them; nothing was touched", twins[0].ID, twins[1].ID, want.Name)
+	}
+	return twins[0], twins[1:], nil
+}
+
+// settle decides, for something that was not found, whether it may be asked for: not within a minute of a request whose
+// answer was lost, nor before it was missed twice.
+func (s *Session) settle(a *Attempt) bool {
+	if a.Unsure == nil {
+		return true
+	}
+	a.Misses++
+	if a.Misses < 2 || s.now().Sub(*a.Unsure) < unsureFor {
+		return false
+	}
+	*a = Attempt{}
+	return true
+}
+
+func (s *Session) unsure(a *Attempt) {
+	now := s.now().UTC()
+	*a = Attempt{Unsure: &now}
+}
+
+// deleteImage deletes an image and tells whether it is gone; false without an error means that it is in use or protected.
+func (s *Session) deleteImage(ctx context.Context, id string) (bool, error) {
+	err := s.cloud.DeleteImage(ctx, id)
+	switch openstackclient.KindOf(err) {
+	case openstackclient.KindNotFound:
+		return true, s.checkCloud(ctx)
+	case openstackclient.KindConflict, openstackclient.KindForbidden:
+		return false, nil
+	case openstackclient.KindQuota, openstackclient.KindUnauthorized, openstackclient.KindThrottled, openstackclient.KindTransient, openstackclient.KindInvalid:
+		return false, err
+	}
+	return err == nil, err
+}
+
+// snapshotFailure says why a snapshot came to nothing, in the words of the server's own actions where they have any.
+func (s *Session) snapshotFailure(ctx context.Context, m *Machine) error {
+	why := "the image is gone again; that is how Nova shows a failure on the hypervisor, or a storage quota of Glance"
+	actions, err := s.cloud.ListServerActions(ctx, m.ServerID)
+	if err != nil && !openstackclient.IsNotFound(err) {
+		return err
+	}
+	if len(actions) > 0 && actions[0].Action == actionCreateImage && actions[0].Message == actionFailed {
+		why = "Nova reports an error for it: the hypervisor failed, or Glance's storage quota is used up; the compute host's log says which"
+	}
+	return abandon("%s: its snapshot failed: %s", m.Name, why)
+}

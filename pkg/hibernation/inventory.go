@@ -1,0 +1,354 @@
+package hibernation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/ports"
+
+	"github.com/overwinter/overwinter/pkg/openstackclient"
+)
+
+// inventory begins a cut: it finds the machines, checks that each can be stopped and made again, and saves what they are
+// and how their snapshots will be named, before any of them is touched.
+func (s *Session) inventory(ctx context.Context) (Progress, error) {
+	r := s.record
+	if r != nil && (r.Cut != nil || r.Sealed != nil && r.Opened == nil) {
+		return done(), nil
+	}
+	if r != nil && r.Tries != nil {
+		if left := r.Tries.NotBefore.Sub(s.now()); left > 0 {
+			return Progress{}, &Refusal{Message: r.Tries.Why, After: left}
+		}
+	}
+	if err := s.checkCloud(ctx); err != nil {
+		return Progress{}, err
+	}
+	machines, waiting, err := s.takeStock(ctx)
+	if err != nil {
+		return Progress{}, s.refused(ctx, err)
+	}
+	if len(waiting) > 0 {
+		return s.pending(StageStopping, s.soon(), waiting), nil
+	}
+	return done(), s.begin(ctx, machines)
+}
+
+// begin saves the intent: a new cycle, and in it all machines that may run.
+func (s *Session) begin(ctx context.Context, machines []*Machine) error {
+	scope, err := s.cloud.Scope(ctx)
+	if err != nil {
+		return err
+	}
+	earlier, err := s.earlierCycles(ctx)
+	if err != nil {
+		return err
+	}
+	if s.record == nil {
+		s.record = &Record{InfraID: s.cluster.InfraID, Cloud: scope}
+	}
+	r := s.record
+	now := s.now().UTC()
+	r.Cut = &Cut{Cycle: nextCycle(now, earlier...), StartedAt: now}
+	r.LastCycle, r.Done = r.Cut.Cycle, nil
+	r.Machines = machines
+	for _, m := range r.inCut() {
+		m.Shot = &Snapshot{Name: SnapshotName(m.Name, r.Cut.Cycle), Cycle: r.Cut.Cycle, ServerID: m.ServerID}
+	}
+	r.sortMachines()
+	s.observe(ctx)
+	s.fresh = true
+	return s.save(ctx)
+}
+
+// observe asks the cluster about itself. One that is only just waking says too little, so the better answer is kept.
+func (s *Session) observe(ctx context.Context) {
+	r := s.record
+	if r.Sealed == nil {
+		r.Observation = nil
+	}
+	if s.cluster.Observe == nil {
+		return
+	}
+	o, err := s.cluster.Observe(ctx)
+	if err != nil {
+		s.log.WithError(err).Warn("the cluster could not be asked about its nodes before hibernating")
+		return
+	}
+	if r.Observation == nil || r.Observation.NodesReady < o.NodesReady {
+		r.Observation = &o
+	}
+}
+
+// earlierCycles returns all cycles that the record or the cloud's images know of: the new one is later.
+func (s *Session) earlierCycles(ctx context.Context) ([]string, error) {
+	var cycles []string
+	if s.record != nil {
+		cycles = append(cycles, s.record.LastCycle)
+	}
+	list, err := s.ourImages(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, img := range list {
+		cycles = append(cycles, property(&img, propCycle))
+	}
+	return cycles, nil
+}
+
+// refused remembers that the cluster can't be hibernated, so that it is tried again later and not in every pass.
+func (s *Session) refused(ctx context.Context, err error) error {
+	var refusal *Refusal
+	if !errors.As(err, &refusal) {
+		return err
+	}
+	if s.record == nil {
+		scope, err := s.cloud.Scope(ctx)
+		if err != nil {
+			return err
+		}
+		s.record = &Record{InfraID: s.cluster.InfraID, Cloud: scope}
+	}
+	refusal.After = s.countTry(refusal.Message)
+	if err := s.save(ctx); err != nil {
+		return err
+	}
+	return refusal
+}
+
+// countTry notes a failed hibernation and returns how long the next one waits.
+func (s *Session) countTry(why string) time.Duration {
+	t := s.record.Tries
+	if t == nil {
+		t = &Tries{}
+		s.record.Tries = t
+	}
+	wait := lastBackoff
+	if t.Count < 6 {
+		wait = min(firstBackoff<<t.Count, lastBackoff)
+	}
+	t.Count++
+	t.Why, t.NotBefore = why, s.now().Add(wait).UTC()
+	return wait
+}
+
+// takeStock returns the machines for a new cut, or what has to settle first. Machines of an opened cut that never
+// started are among them, outside the cut: they keep the snapshot that they have.
+func (s *Session) takeStock(ctx context.Context) (machines []*Machine, waiting []string, err error) {
+	l, err := s.look(ctx, true)
+	if err != nil {
+		return nil, nil, err
+	}
+	if s.record != nil && s.record.Opened != nil {
+		machines, waiting, err = s.neverStarted(ctx, l)
+		if err != nil || len(waiting) > 0 {
+			return nil, waiting, err
+		}
+	}
+	running := s.liveServers(l)
+	if len(running)+len(machines) == 0 {
+		return nil, nil, blocked("no server of cluster %s was found in project %s, and there is no record of its hibernation: check the credentials and the infraID; nothing was touched", s.cluster.InfraID, s.project(ctx))
+	}
+	if waiting := unsettled(running); len(waiting) > 0 {
+		return nil, waiting, nil
+	}
+	found, err := s.describe(ctx, running)
+	if err != nil {
+		return nil, nil, err
+	}
+	return append(found, machines...), nil, uniqueNames(append(found, machines...))
+}
+
+func (s *Session) project(ctx context.Context) string {
+	scope, err := s.cloud.Scope(ctx)
+	if err != nil {
+		return "?"
+	}
+	return scope.ProjectID
+}
+
+// liveServers returns the look's servers in order of their names.
+func (s *Session) liveServers(l *look) []*openstackclient.Server {
+	var out []*openstackclient.Server
+	for _, srv := range l.servers {
+		out = append(out, srv)
+	}
+	slices.SortFunc(out, func(a, b *openstackclient.Server) int {
+		return strings.Compare(a.Name+"/"+a.ID, b.Name+"/"+b.ID)
+	})
+	return out
+}
+
+// unsettled names the servers that are in the middle of something: it is waited for, nothing is refused.
+func unsettled(list []*openstackclient.Server) []string {
+	var out []string
+	for _, srv := range list {
+		switch {
+		case srv.TaskState != "":
+			out = append(out, fmt.Sprintf("%s: busy with %s", srv.Name, srv.TaskState))
+		case srv.Status == statusBuild, srv.Status == statusDeleted, srv.Status == "REBOOT", srv.Status == "HARD_REBOOT", srv.Status == "MIGRATING", srv.Status == "RESIZE":
+			out = append(out, fmt.Sprintf("%s: is in status %s", srv.Name, srv.Status))
+		}
+	}
+	return out
+}
+
+func uniqueNames(machines []*Machine) error {
+	seen := map[string]string{}
+	for _, m := range machines {
+		if other, ok := seen[m.Name]; ok {
+			return &Refusal{Message: fmt.Sprintf("two servers of the cluster are called %s (%s and %s): rename or delete one", m.Name, other, m.ServerID)}
+		}
+		seen[m.Name] = m.ServerID
+	}
+	return nil
+}
+
+// describe turns servers into machines, with all that it takes to make them again. It refuses what can't be restored.
+func (s *Session) describe(ctx context.Context, list []*openstackclient.Server) ([]*Machine, error) {
+	ids := make([]string, len(list))
+	for i, srv := range list {
+		ids[i] = srv.ID
+	}
+	if err := refuse(list, s.cluster.InfraID); err != nil {
+		return nil, err
+	}
+	flavorIDs, err := s.flavorIDs(ctx, list)
+	if err != nil {
+		return nil, err
+	}
+	groupOf, err := s.serverGroups(ctx)
+	if err != nil {
+		return nil, err
+	}
+	portsOf, err := s.clusterPorts(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	machines := make([]*Machine, len(list))
+	for i, srv := range list {
+		spec, err := specOf(srv, portsOf[srv.ID])
+		if err != nil {
+			return nil, err
+		}
+		spec.FlavorID, spec.ServerGroup = flavorIDs[srv.ID], groupOf[srv.ID]
+		machines[i] = s.machineFor(srv, spec)
+	}
+	return machines, s.checkFlavors(ctx, machines)
+}
+
+// machineFor returns the machine that a live server is, with the snapshot that it was made from, if any.
+func (s *Session) machineFor(srv *openstackclient.Server, spec ServerSpec) *Machine {
+	m := &Machine{Name: srv.Name, ServerID: srv.ID, ControlPlane: isControlPlane(srv, s.cluster.InfraID), Before: srv.Status, Spec: spec, InCut: true}
+	if old := s.record.machine(srv.Name); old != nil && old.Creation != nil && old.Creation.ServerID == srv.ID {
+		m.Snapshot, m.Creation, m.unknown = old.Snapshot, old.Creation, old.unknown
+		m.Creation.Ran = true
+	}
+	return m
+}
+
+func (r *Record) machine(name string) *Machine {
+	if r == nil {
+		return nil
+	}
+	for _, m := range r.Machines {
+		if m.Name == name {
+			return m
+		}
+	}
+	return nil
+}
+
+// isControlPlane goes by what OpenShift's installer and its machine API put on a control plane's server.
+func isControlPlane(srv *openstackclient.Server, infraID string) bool {
+	return srv.Metadata["Name"] == infraID+"-master" || strings.HasPrefix(srv.Name, infraID+"-master-")
+}
+
+// flavorIDs asks for the servers in the microversion that still shows the flavor's ID.
+func (s *Session) flavorIDs(ctx context.Context, list []*openstackclient.Server) (map[string]string, error) {
+	shown, err := s.cloud.ListServers(ctx, openstackclient.ViewFlavorID, s.filter(false))
+	if err != nil {
+		return nil, err
+	}
+	ids := map[string]string{}
+	for i := range shown {
+		ids[shown[i].ID] = shown[i].FlavorID
+	}
+	for _, srv := range list {
+		if ids[srv.ID] != "" {
+			continue
+		}
+		one, err := s.cloud.GetServer(ctx, openstackclient.ViewFlavorID, srv.ID)
+		if err != nil {
+			return nil, err
+		}
+		if one.FlavorID == "" {
+			return nil, fmt.Errorf("the cloud does not say which flavor server %s has", srv.Name)
+		}
+		ids[srv.ID] = one.FlavorID
+	}
+	return ids, nil
+}
+
+// checkFlavors refuses a cluster that could not be made again because a flavor of it exists no more.
+func (s *Session) checkFlavors(ctx context.Context, machines []*Machine) error {
+	checked := map[string]bool{}
+	for _, m := range machines {
+		if checked[m.Spec.FlavorID] {
+			continue
+		}
+		checked[m.Spec.FlavorID] = true
+		if _, err := s.cloud.GetFlavor(ctx, m.Spec.FlavorID); openstackclient.IsNotFound(err) {
+			return &Refusal{Message: fmt.Sprintf("%s has flavor %s (%s), which exists no more or is not for this project: it could not be made again; resize the server or have the flavor restored", m.Name, m.Spec.FlavorName, m.Spec.FlavorID)}
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Session) serverGroups(ctx context.Context) (map[string]string, error) {
+	groups, err := s.cloud.ListServerGroups(ctx)
+	if err != nil {
+		return nil, err
+	}
+	of := map[string]string{}
+	for _, g := range groups {
+		for _, member := range g.Members {
+			of[member] = g.ID
+		}
+	}
+	return of, nil
+}
+
+// clusterPorts returns the ports of the servers, by server. The cluster's tagged ports are asked for too: one that is
+// bound to a server which the lists left out means that a list is not to be believed (a Nova cell may be down).
+func (s *Session) clusterPorts(ctx context.Context, serverIDs []string) (map[string][]ports.Port, error) {
+	byServer, err := s.portsOf(ctx, serverIDs)
+	if err != nil {
+		return nil, err
+	}
+	tagged, err := s.cloud.ListPorts(ctx, openstackclient.ListPortsOpts{ListOpts: ports.ListOpts{Tags: clusterTag(s.cluster.InfraID)}})
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range tagged {
+		if !strings.HasPrefix(p.DeviceOwner, "compute:") || slices.Contains(serverIDs, p.DeviceID) {
+			continue
+		}
+		srv, err := s.server(ctx, p.DeviceID)
+		switch {
+		case err != nil:
+			return nil, err
+		case srv == nil:
+			// The port of a server that is gone: Neutron will notice.
+		default:
+			return nil, &Refusal{Message: fmt.Sprintf("port %s of the cluster belongs to server %s (%s), which is not marked as the cluster's or is left out of Nova's list: mark it, or wait until all of Nova answers", p.ID, srv.Name, srv.ID)}
+		}
+	}
+	return byServer, nil
+}

@@ -1,0 +1,240 @@
+package hibernation
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"slices"
+	"sort"
+	"strings"
+
+	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/servers"
+	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/ports"
+	"golang.org/x/sync/errgroup"
+	"k8s.io/apimachinery/pkg/util/sets"
+
+	"github.com/overwinter/overwinter/pkg/openstackclient"
+)
+
+// Statuses of servers, in Nova's words.
+const (
+	statusActive      = "ACTIVE"
+	statusShutoff     = "SHUTOFF"
+	statusPaused      = "PAUSED"
+	statusBuild       = "BUILD"
+	statusError       = "ERROR"
+	statusDeleted     = "DELETED"
+	statusSoftDeleted = "SOFT_DELETED"
+)
+
+// look is what the cloud showed of the cluster's servers at one moment.
+type look struct {
+	// servers are the cluster's own, by ID.
+	servers map[string]*openstackclient.Server
+	// both says that Nova was asked by name and by tag; otherwise by one of them.
+	both bool
+}
+
+// named returns the cluster's servers of that name, in a stable order.
+func (l *look) named(name string) []*openstackclient.Server {
+	var found []*openstackclient.Server
+	for _, srv := range l.servers {
+		if srv.Name == name {
+			found = append(found, srv)
+		}
+	}
+	sort.Slice(found, func(i, j int) bool { return found[i].ID < found[j].ID })
+	return found
+}
+
+// look lists the cluster's servers. With both, it asks by name and by tag, since neither finds them all; without, by the
+// one filter that finds every server of the record. A look is kept until the session changes something in the cloud.
+func (s *Session) look(ctx context.Context, both bool) (*look, error) {
+	if s.seen != nil && (s.seen.both || !both) {
+		return s.seen, nil
+	}
+	l := &look{servers: map[string]*openstackclient.Server{}, both: both}
+	if s.seen != nil {
+		l.servers = s.seen.servers
+	}
+	byTag := s.allTagged()
+	filters := []servers.ListOpts{s.filter(byTag)}
+	if both && s.seen == nil {
+		filters = append(filters, s.filter(!byTag))
+	} else if both {
+		filters = []servers.ListOpts{s.filter(!byTag)}
+	}
+	for _, opts := range filters {
+		list, err := s.cloud.ListServers(ctx, openstackclient.ViewHostname, opts)
+		if err != nil {
+			return nil, err
+		}
+		if err := s.addOwn(l, list); err != nil {
+			return nil, err
+		}
+	}
+	// A token that was renewed meanwhile may lead elsewhere.
+	if err := s.checkCloud(ctx); err != nil {
+		return nil, err
+	}
+	s.seen = l
+	return l, nil
+}
+
+// changed forgets what was seen: something was changed in the cloud.
+func (s *Session) changed() {
+	s.seen, s.images = nil, nil
+	s.absent = sets.New[string]()
+}
+
+func (s *Session) filter(byTag bool) servers.ListOpts {
+	if byTag {
+		return servers.ListOpts{Tags: clusterTag(s.cluster.InfraID)}
+	}
+	return servers.ListOpts{Name: "^" + regexp.QuoteMeta(s.cluster.InfraID) + "-"}
+}
+
+func (s *Session) allTagged() bool {
+	if s.record == nil {
+		return true
+	}
+	for _, m := range s.record.Machines {
+		if !slices.Contains(m.Spec.Tags, clusterTag(s.cluster.InfraID)) {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *Session) addOwn(l *look, list []openstackclient.Server) error {
+	for i := range list {
+		mine, err := owned(&list[i], s.cluster.InfraID)
+		if err != nil {
+			return err
+		}
+		if mine {
+			l.servers[list[i].ID] = &list[i]
+		}
+	}
+	return nil
+}
+
+// owned tells whether a server bears the cluster's mark. A name proves nothing: a-b is a prefix of a-b-c.
+func owned(srv *openstackclient.Server, infraID string) (bool, error) {
+	var mine, others bool
+	if v, ok := srv.Metadata[clusterKey]; ok {
+		mine, others = v == infraID, v != infraID
+	}
+	for _, tag := range serverTags(srv) {
+		if v, ok := strings.CutPrefix(tag, clusterKey+"="); ok {
+			mine, others = mine || v == infraID, others || v != infraID
+		}
+	}
+	if mine && others {
+		return false, blocked("server %s (%s) bears the marks of two clusters, %s among them, in its metadata and tags %s: correct them; nothing was touched", srv.Name, srv.ID, infraID, clusterKey)
+	}
+	return mine, nil
+}
+
+func serverTags(srv *openstackclient.Server) []string {
+	if srv.Tags == nil {
+		return nil
+	}
+	return *srv.Tags
+}
+
+// server returns one server by its ID, asking for it if the look does not show it; nil if the cloud says that there is
+// none, which a list never proves.
+func (s *Session) server(ctx context.Context, id string) (*openstackclient.Server, error) {
+	if s.seen != nil {
+		if srv, ok := s.seen.servers[id]; ok {
+			return srv, nil
+		}
+	}
+	if s.absent.Has(id) {
+		return nil, nil
+	}
+	srv, err := s.cloud.GetServer(ctx, openstackclient.ViewHostname, id)
+	if !openstackclient.IsNotFound(err) {
+		return srv, err
+	}
+	if err := s.checkCloud(ctx); err != nil {
+		return nil, err
+	}
+	s.absent.Insert(id)
+	return nil, nil
+}
+
+// portsOf returns the ports of the given servers, by server.
+func (s *Session) portsOf(ctx context.Context, serverIDs []string) (map[string][]ports.Port, error) {
+	byServer := map[string][]ports.Port{}
+	if len(serverIDs) == 0 {
+		return byServer, nil
+	}
+	list, err := s.cloud.ListPorts(ctx, openstackclient.ListPortsOpts{DeviceIDs: serverIDs})
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range list {
+		byServer[p.DeviceID] = append(byServer[p.DeviceID], p)
+	}
+	return byServer, s.checkCloud(ctx)
+}
+
+// strangers names the cluster's servers that the record does not know.
+func (s *Session) strangers(l *look) []string {
+	known := map[string]bool{}
+	for _, m := range s.record.Machines {
+		known[m.ServerID] = true
+		if m.Creation != nil {
+			known[m.Creation.ServerID] = true
+			known[m.Creation.Discarded] = true
+		}
+	}
+	var out []string
+	for id, srv := range l.servers {
+		if !known[id] {
+			out = append(out, fmt.Sprintf("%s (%s, %s)", srv.Name, id, srv.Status))
+		}
+	}
+	sort.Strings(out)
+	return out
+}
+
+// each does something for several machines at once, in bounded numbers, and returns the first error in the machines'
+// order after all have been tried.
+func each(ctx context.Context, machines []*Machine, do func(context.Context, *Machine) error) error {
+	errs := make([]error, len(machines))
+	group := errgroup.Group{}
+	group.SetLimit(requestsAtOnce)
+	for i, m := range machines {
+		group.Go(func() error {
+			errs[i] = do(ctx, m)
+			return nil
+		})
+	}
+	_ = group.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// act is each for what changes the cloud: it claims the record first and forgets what was seen.
+func (s *Session) act(ctx context.Context, machines []*Machine, do func(context.Context, *Machine) error) error {
+	if len(machines) == 0 {
+		return nil
+	}
+	if err := s.claim(ctx); err != nil {
+		return err
+	}
+	defer s.changed()
+	return each(ctx, machines, func(ctx context.Context, m *Machine) error {
+		if err := s.inTime(); err != nil {
+			return err
+		}
+		return do(ctx, m)
+	})
+}

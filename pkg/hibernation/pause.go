@@ -1,0 +1,157 @@
+package hibernation
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/overwinter/overwinter/pkg/openstackclient"
+)
+
+// pause asks for every running server of the cut to be paused, the control plane first: nothing is then left that could
+// react to its workers going quiet.
+func (s *Session) pause(ctx context.Context) (Progress, error) {
+	if s.record.Cut == nil {
+		return done(), nil
+	}
+	if err := s.checkDeadline(); err != nil {
+		return Progress{}, err
+	}
+	if err := s.checkCloud(ctx); err != nil {
+		return Progress{}, err
+	}
+	if _, err := s.look(ctx, false); err != nil {
+		return Progress{}, err
+	}
+	todo, waiting, err := s.unpaused(ctx)
+	if err != nil {
+		return Progress{}, err
+	}
+	if len(todo) == 0 && len(waiting) == 0 {
+		return done(), nil
+	}
+	for _, group := range byRole(todo) {
+		if err := s.act(ctx, group, s.pauseOne); err != nil {
+			return Progress{}, err
+		}
+	}
+	for _, m := range todo {
+		waiting = append(waiting, m.Name+": being paused")
+	}
+	return s.pending(StageStopping, s.soon(), waiting), nil
+}
+
+func (s *Session) checkDeadline() error {
+	cut := s.record.Cut
+	if limit := s.engine.opts.Deadline; s.now().Sub(cut.StartedAt) > limit {
+		return abandon("the snapshots were not complete after %s", limit)
+	}
+	return nil
+}
+
+// unpaused returns the machines that are to be paused now, and names those that are not there yet.
+func (s *Session) unpaused(ctx context.Context) (todo []*Machine, waiting []string, err error) {
+	for _, m := range s.record.inCut() {
+		srv, err := s.server(ctx, m.ServerID)
+		if err != nil {
+			return nil, nil, err
+		}
+		switch {
+		case srv == nil || srv.Status == statusDeleted || srv.Status == statusSoftDeleted:
+			return nil, nil, abandon("%s: its server %s vanished before it had a snapshot", m.Name, m.ServerID)
+		case srv.Status == stopped(m):
+		case srv.Status != statusActive || m.Before != statusActive:
+			return nil, nil, abandon("%s: its server went from %s to %s while the cluster was being hibernated", m.Name, m.Before, srv.Status)
+		case s.record.Cut.Shooting:
+			return nil, nil, abandon("%s: its server was started while snapshots were taken, so that they do not fit together", m.Name)
+		case srv.TaskState != "":
+			waiting = append(waiting, fmt.Sprintf("%s: %s", m.Name, srv.TaskState))
+		default:
+			if err := s.pauseFailed(ctx, m); err != nil {
+				return nil, nil, err
+			}
+			todo = append(todo, m)
+		}
+	}
+	return todo, waiting, nil
+}
+
+// stopped is the status in which a machine is snapshotted.
+func stopped(m *Machine) string {
+	if m.Before == statusActive {
+		return statusPaused
+	}
+	return m.Before
+}
+
+// pauseFailed finds out whether a server is still active because its hypervisor could not pause it: Nova accepts the
+// request all the same, and only says so in the server's actions.
+func (s *Session) pauseFailed(ctx context.Context, m *Machine) error {
+	if s.fresh {
+		return nil
+	}
+	actions, err := s.cloud.ListServerActions(ctx, m.ServerID)
+	if err != nil {
+		return err
+	}
+	if len(actions) > 0 && actions[0].Action == actionPause && actions[0].Message == actionFailed {
+		return abandon("%s: its server could not be paused; its compute host's log says why", m.Name)
+	}
+	return nil
+}
+
+func (s *Session) pauseOne(ctx context.Context, m *Machine) error {
+	err := s.cloud.PauseServer(ctx, m.ServerID)
+	switch {
+	case openstackclient.KindOf(err) == openstackclient.KindConflict, openstackclient.IsNotFound(err):
+		// Its state has changed since the look: the next one shows how.
+		return nil
+	case final(err):
+		return abandon("%s could not be paused: %v", m.Name, err)
+	}
+	return err
+}
+
+// byRole splits machines, which are in order, so that the control plane's come first.
+func byRole(machines []*Machine) [][]*Machine {
+	var control, rest []*Machine
+	for _, m := range machines {
+		if m.ControlPlane {
+			control = append(control, m)
+		} else {
+			rest = append(rest, m)
+		}
+	}
+	return [][]*Machine{control, rest}
+}
+
+// barrier lets nothing pass before every server of the cluster, in a complete list made after the last pause, is seen
+// stopped. Once snapshots have been asked for, pause has checked that nothing was started.
+func (s *Session) barrier(ctx context.Context) (Progress, error) {
+	if s.record.Cut == nil {
+		return done(), nil
+	}
+	l, err := s.look(ctx, !s.record.Cut.Shooting)
+	if err != nil {
+		return Progress{}, err
+	}
+	if strange := s.strangers(l); len(strange) > 0 {
+		return Progress{}, abandon("server %s appeared while the cluster was being hibernated", strange[0])
+	}
+	if s.record.Cut.Shooting {
+		return done(), nil
+	}
+	var waiting []string
+	for _, m := range s.record.inCut() {
+		srv, err := s.server(ctx, m.ServerID)
+		if err != nil {
+			return Progress{}, err
+		}
+		if srv == nil || srv.Status != stopped(m) || srv.TaskState != "" {
+			waiting = append(waiting, m.Name+": being paused")
+		}
+	}
+	if len(waiting) > 0 {
+		return s.pending(StageStopping, s.soon(), waiting), nil
+	}
+	return done(), nil
+}

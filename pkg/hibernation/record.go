@@ -1,0 +1,207 @@
+package hibernation
+
+import (
+	"sort"
+	"time"
+
+	"github.com/overwinter/overwinter/pkg/openstackclient"
+)
+
+// recordVersion is the format that this code writes.
+const recordVersion = 1
+
+// Record holds the facts about one cluster's hibernation. No phase is stored: what comes next follows from the facts and
+// the live cloud.
+//
+//   - Cut set: a hibernation is under way (or, abandoned, being rolled back).
+//   - Sealed set, Opened not: the machines are snapshots; servers are being deleted, or the cluster is asleep.
+//   - Opened set: servers may have been made from the snapshots.
+//   - None of them: the cluster runs, and only tries or leftovers are remembered.
+type Record struct {
+	Version int    `json:"version"`
+	InfraID string `json:"infraID"`
+	// Cloud pins where the servers are: anywhere else a 404 means nothing.
+	Cloud openstackclient.Scope `json:"cloud"`
+	Claim *Claim                `json:"claim,omitempty"`
+	// Cut is the hibernation that is under way.
+	Cut *Cut `json:"cut,omitempty"`
+	// Sealed is the last completed cut.
+	Sealed *Seal `json:"sealed,omitempty"`
+	// Opened is when servers were first asked for again.
+	Opened *time.Time `json:"opened,omitempty"`
+	// Done is when the cluster was found healthy and its snapshots were given up.
+	Done *time.Time `json:"done,omitempty"`
+	// LastCycle is the latest cycle ever begun: a new one is later.
+	LastCycle   string       `json:"lastCycle,omitempty"`
+	Observation *Observation `json:"observation,omitempty"`
+	Tries       *Tries       `json:"tries,omitempty"`
+	Machines    []*Machine   `json:"machines,omitempty"`
+	// Leftovers are snapshots that are needed no more and could not be deleted yet.
+	Leftovers []Leftover `json:"leftovers,omitempty"`
+
+	unknown unknownFields
+}
+
+// Claim says who acts on the record. Another holder waits until it saw the record unchanged for longer than Seconds.
+type Claim struct {
+	Holder  string    `json:"holder"`
+	Seconds int       `json:"seconds"`
+	At      time.Time `json:"at"`
+}
+
+// Cut is one try to put the cluster to sleep.
+type Cut struct {
+	Cycle     string    `json:"cycle"`
+	StartedAt time.Time `json:"startedAt"`
+	// Shooting is saved before the first snapshot is asked for: from then on no server may run until the seal.
+	Shooting bool `json:"shooting,omitempty"`
+	// Abandoned is saved before the first server is unpaused; such a cut is never sealed.
+	Abandoned bool   `json:"abandoned,omitempty"`
+	Why       string `json:"why,omitempty"`
+	// Counted says that the cloud, not a person, ended this try: the next one waits.
+	Counted bool `json:"counted,omitempty"`
+}
+
+// Seal says that every machine has its snapshot. It is the point of no return.
+type Seal struct {
+	Cycle string    `json:"cycle"`
+	At    time.Time `json:"at"`
+}
+
+// Tries remembers failed hibernations.
+type Tries struct {
+	Count     int       `json:"count"`
+	NotBefore time.Time `json:"notBefore"`
+	Why       string    `json:"why"`
+}
+
+// Machine is one machine of the cluster: the server that it is, or was, and all that it takes to make it again.
+type Machine struct {
+	Name string `json:"name"`
+	// ServerID is the server that was, or is being, snapshotted: the only ID by which it is deleted.
+	ServerID     string `json:"serverID"`
+	ControlPlane bool   `json:"controlPlane,omitempty"`
+	// Before is the server's status when it was to be paused: ACTIVE, SHUTOFF or PAUSED.
+	Before string     `json:"before"`
+	Spec   ServerSpec `json:"spec"`
+	// InCut says that the machine takes part in the present cut; one that never started since its last one does not.
+	InCut bool `json:"inCut,omitempty"`
+	// Shot is the snapshot that the present cut asks for.
+	Shot *Snapshot `json:"shot,omitempty"`
+	// Snapshot is the machine's disk as of the seal.
+	Snapshot *Snapshot `json:"snapshot,omitempty"`
+	// Creation is the server that is being made from Snapshot.
+	Creation *Creation `json:"creation,omitempty"`
+
+	unknown unknownFields
+}
+
+// ServerSpec is what a server is made again from.
+type ServerSpec struct {
+	FlavorID         string            `json:"flavorID"`
+	FlavorName       string            `json:"flavorName,omitempty"`
+	Ports            []Port            `json:"ports"`
+	SecurityGroups   []string          `json:"securityGroups,omitempty"`
+	Metadata         map[string]string `json:"metadata,omitempty"`
+	Tags             []string          `json:"tags,omitempty"`
+	KeyName          string            `json:"keyName,omitempty"`
+	AvailabilityZone string            `json:"availabilityZone,omitempty"`
+	ConfigDrive      bool              `json:"configDrive,omitempty"`
+	Description      string            `json:"description,omitempty"`
+	// Hostname is set only where it is not what Nova derives from the name.
+	Hostname    string `json:"hostname,omitempty"`
+	ServerGroup string `json:"serverGroup,omitempty"`
+
+	unknown unknownFields
+}
+
+// Port is one interface of a machine, in the server's order. Neutron keeps the port itself while the cluster sleeps.
+type Port struct {
+	ID        string   `json:"id"`
+	MAC       string   `json:"mac"`
+	IPs       []string `json:"ips,omitempty"`
+	NetworkID string   `json:"networkID"`
+}
+
+// Snapshot is an image of a machine's root disk.
+type Snapshot struct {
+	// Name is saved before the image is asked for, and ID as soon as it is known.
+	Name  string `json:"name"`
+	ID    string `json:"id,omitempty"`
+	Cycle string `json:"cycle"`
+	// ServerID is the server that it was taken of.
+	ServerID string `json:"serverID"`
+	Attempt
+}
+
+// Creation is the making of a server.
+type Creation struct {
+	// ServerID is the new server's, once it is known.
+	ServerID string `json:"serverID,omitempty"`
+	// Ran says that the server has been ACTIVE: its snapshot is out of date.
+	Ran bool `json:"ran,omitempty"`
+	// Discarded is a server that never ran and is deleted to be made again.
+	Discarded string `json:"discarded,omitempty"`
+	// Failures counts the servers that failed to start, and NotBefore is when the next may be asked for.
+	Failures  int        `json:"failures,omitempty"`
+	NotBefore *time.Time `json:"notBefore,omitempty"`
+	Fault     string     `json:"fault,omitempty"`
+	Attempt
+
+	unknown unknownFields
+}
+
+// Attempt is a request to make something.
+type Attempt struct {
+	// Unsure is when the answer to such a request was lost: until a minute later and two looks without the object, it is
+	// not repeated.
+	Unsure *time.Time `json:"unsure,omitempty"`
+	// Misses counts these looks.
+	Misses int `json:"misses,omitempty"`
+}
+
+// Leftover is a snapshot to be deleted when the cloud allows it.
+type Leftover struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+}
+
+// sortMachines puts the control plane first: that is the order in which everything is done to them.
+func (r *Record) sortMachines() {
+	sort.SliceStable(r.Machines, func(i, j int) bool {
+		a, b := r.Machines[i], r.Machines[j]
+		if a.ControlPlane != b.ControlPlane {
+			return a.ControlPlane
+		}
+		return a.Name < b.Name
+	})
+}
+
+// inCut returns the machines that take part in the present cut.
+func (r *Record) inCut() []*Machine {
+	var in []*Machine
+	for _, m := range r.Machines {
+		if m.InCut {
+			in = append(in, m)
+		}
+	}
+	return in
+}
+
+// asleep tells whether the machine is a snapshot that no server was made from, so that its old server must be gone.
+func (m *Machine) asleep() bool {
+	return !m.InCut && m.Snapshot != nil && m.Creation == nil
+}
+
+// give up a snapshot: it is deleted when the cloud allows it.
+func (r *Record) giveUp(s *Snapshot) {
+	if s == nil || s.ID == "" {
+		return
+	}
+	for _, l := range r.Leftovers {
+		if l.ID == s.ID {
+			return
+		}
+	}
+	r.Leftovers = append(r.Leftovers, Leftover{ID: s.ID, Name: s.Name})
+}

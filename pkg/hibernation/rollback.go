@@ -1,0 +1,232 @@
+package hibernation
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/gophercloud/gophercloud/v2/openstack/image/v2/images"
+
+	"github.com/overwinter/overwinter/pkg/openstackclient"
+)
+
+// byUser is why a cut ends when nothing has failed.
+const byUser = "the cluster is to run"
+
+// rollBack undoes the present cut. When that is complete and the cloud had ended the cut, a *Refusal says so, unless the
+// cluster is to run anyway.
+func (s *Session) rollBack(ctx context.Context, why string) (Progress, error) {
+	s.why = why
+	p, err := s.run(ctx, rollbackSteps)
+	if err != nil || !p.Done || why == byUser {
+		return p, err
+	}
+	if s.record == nil || s.record.Tries == nil {
+		return s.pending(StageRollingBack, s.soon(), []string{"rolled back"}), nil
+	}
+	return Progress{}, &Refusal{Message: s.record.Tries.Why, After: s.record.Tries.NotBefore.Sub(s.now())}
+}
+
+// behindSeal tells whether the cut is one of single machines behind a seal, whose servers are not unpaused.
+func (r *Record) behindSeal() bool { return r.Sealed != nil && r.Opened == nil }
+
+// abandonCut saves that the cut is given up, before the first server runs again.
+func (s *Session) abandonCut(ctx context.Context) (Progress, error) {
+	cut := s.record.Cut
+	if cut.Abandoned {
+		return done(), nil
+	}
+	if err := s.checkCloud(ctx); err != nil {
+		return Progress{}, err
+	}
+	cut.Abandoned, cut.Why, cut.Counted = true, s.why, s.why != byUser
+	s.log.WithField("cycle", cut.Cycle).WithField("why", cut.Why).Warn("the hibernation is rolled back")
+	return done(), s.save(ctx)
+}
+
+// discardUnfinished deletes the cut's unfinished snapshots: Nova does not unpause a server while its disk is uploaded.
+func (s *Session) discardUnfinished(ctx context.Context) (Progress, error) {
+	if err := s.checkCloud(ctx); err != nil {
+		return Progress{}, err
+	}
+	if _, err := s.look(ctx, false); err != nil {
+		return Progress{}, err
+	}
+	list, err := s.ourImages(ctx)
+	if err != nil {
+		return Progress{}, err
+	}
+	var waiting, unfinished []string
+	for _, m := range s.record.inCut() {
+		shots := shotsOf(list, m)
+		if len(shots) == 0 && m.Shot.ID == "" && !s.settle(&m.Shot.Attempt) {
+			waiting = append(waiting, m.Name+": waiting whether its snapshot appears, since the answer to the request was lost")
+		}
+		srv, err := s.server(ctx, m.ServerID)
+		if err != nil {
+			return Progress{}, err
+		}
+		for _, img := range shots {
+			if !finished(&img) && present(srv) {
+				unfinished = append(unfinished, img.ID)
+			}
+		}
+	}
+	if err := s.removeSpare(ctx, unfinished); err != nil {
+		return Progress{}, err
+	}
+	if len(waiting) > 0 {
+		if err := s.save(ctx); err != nil {
+			return Progress{}, err
+		}
+		return s.pending(StageRollingBack, s.engine.opts.Jitter(unsureFor/3), waiting), nil
+	}
+	return done(), nil
+}
+
+// shotsOf returns all images that the cut made of a machine.
+func shotsOf(list []images.Image, m *Machine) []images.Image {
+	var out []images.Image
+	for i := range list {
+		if isShot(&list[i], m.Shot) {
+			out = append(out, list[i])
+		}
+	}
+	return out
+}
+
+// restoreServers brings every server of the cut back to the state it was in. One that can't be brought back does not keep
+// the others.
+func (s *Session) restoreServers(ctx context.Context) (Progress, error) {
+	if s.record.behindSeal() {
+		return done(), nil
+	}
+	if _, err := s.look(ctx, false); err != nil {
+		return Progress{}, err
+	}
+	var todo []*Machine
+	var waiting []string
+	alive := false
+	for _, m := range s.record.inCut() {
+		srv, err := s.server(ctx, m.ServerID)
+		if err != nil {
+			return Progress{}, err
+		}
+		if !present(srv) {
+			continue
+		}
+		alive = true
+		switch {
+		case srv.TaskState != "":
+			waiting = append(waiting, fmt.Sprintf("%s: %s", m.Name, srv.TaskState))
+		case m.Before == statusActive && (srv.Status == statusPaused || srv.Status == statusShutoff):
+			todo = append(todo, m)
+			waiting = append(waiting, m.Name+": being brought back")
+		}
+	}
+	if !alive {
+		return Progress{}, blocked("none of the servers in the hibernation record exists: this is an old copy of the record, or they were deleted by somebody else; put the right record there; its snapshots, cycle %s, are kept", s.record.Cut.Cycle)
+	}
+	for _, group := range byRole(todo) {
+		if err := s.act(ctx, group, s.bringBack(s.seen)); err != nil {
+			return Progress{}, err
+		}
+	}
+	if len(waiting) > 0 {
+		return s.pending(StageRollingBack, s.soon(), waiting), nil
+	}
+	return done(), nil
+}
+
+func present(srv *openstackclient.Server) bool {
+	return srv != nil && srv.Status != statusDeleted && srv.Status != statusSoftDeleted
+}
+
+// bringBack unpauses or starts a server, as the look shows it.
+func (s *Session) bringBack(l *look) func(context.Context, *Machine) error {
+	return func(ctx context.Context, m *Machine) error {
+		srv := l.servers[m.ServerID]
+		if srv == nil {
+			return nil
+		}
+		var err error
+		if srv.Status == statusPaused {
+			err = s.cloud.UnpauseServer(ctx, srv.ID)
+		} else {
+			err = s.cloud.StartServer(ctx, srv.ID)
+		}
+		if openstackclient.KindOf(err) == openstackclient.KindConflict || openstackclient.IsNotFound(err) {
+			// Its state has changed since the look: the next one shows how.
+			return nil
+		}
+		return err
+	}
+}
+
+// forgetCut deletes the cut's snapshots and forgets it. A snapshot whose server is not there any more is kept: it may be
+// the last copy of that disk.
+func (s *Session) forgetCut(ctx context.Context) (Progress, error) {
+	list, err := s.ourImages(ctx)
+	if err != nil {
+		return Progress{}, err
+	}
+	r := s.record
+	var gone []string
+	for _, m := range r.inCut() {
+		srv, err := s.server(ctx, m.ServerID)
+		if err != nil {
+			return Progress{}, err
+		}
+		for _, img := range shotsOf(list, m) {
+			if !present(srv) {
+				s.event("Warning", "SnapshotKept", fmt.Sprintf("server %s (%s) vanished while the cluster was being hibernated; its snapshot %s (%s) is kept", m.Name, m.ServerID, img.Name, img.ID))
+				continue
+			}
+			r.giveUp(&Snapshot{ID: img.ID, Name: img.Name})
+			gone = append(gone, img.ID)
+		}
+	}
+	cut := r.Cut
+	r.Cut = nil
+	for _, m := range r.Machines {
+		m.InCut, m.Shot = false, nil
+	}
+	if r.Sealed == nil {
+		r.Machines, r.Observation = nil, nil
+	}
+	if cut.Counted {
+		s.countTry(cut.Why)
+	}
+	if err := s.save(ctx); err != nil {
+		return Progress{}, err
+	}
+	if len(gone) == 0 {
+		return done(), nil
+	}
+	return done(), s.sweep(ctx)
+}
+
+// forgive ends what is left of hibernations of a cluster that is to run and has no snapshots: the count of failed tries.
+func (s *Session) forgive(ctx context.Context) (Progress, error) {
+	r := s.record
+	if len(r.Leftovers) > 0 {
+		if r.Tries != nil {
+			r.Tries = nil
+			return done(), s.save(ctx)
+		}
+		return done(), nil
+	}
+	return done(), s.removeRecord(ctx)
+}
+
+func (s *Session) removeRecord(ctx context.Context) error {
+	if err := s.yield(); err != nil {
+		return err
+	}
+	if err := s.engine.store.remove(ctx, s.stored); err != nil {
+		s.loaded = false
+		return err
+	}
+	s.engine.forget(s.key())
+	s.stored, s.record, s.claimed = nil, nil, false
+	return nil
+}

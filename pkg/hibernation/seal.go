@@ -1,0 +1,173 @@
+package hibernation
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/ports"
+
+	"github.com/overwinter/overwinter/pkg/openstackclient"
+)
+
+// seal saves that every machine has its snapshot, once that is proved. Before this save everything can be undone.
+func (s *Session) seal(ctx context.Context) (Progress, error) {
+	if s.record.Cut == nil {
+		return done(), nil
+	}
+	machines := s.record.inCut()
+	waiting, err := s.still(ctx, machines)
+	if err != nil {
+		return Progress{}, err
+	}
+	if len(waiting) > 0 {
+		return s.pending(StageStopping, s.soon(), waiting), nil
+	}
+	changes, err := s.portChanges(ctx, machines)
+	if err != nil {
+		return Progress{}, err
+	}
+	if len(changes) > 0 {
+		return Progress{}, abandon("%s", changes[0])
+	}
+	if err := s.proveStill(ctx, machines); err != nil {
+		return Progress{}, err
+	}
+	if err := s.tagSnapshots(ctx, machines); err != nil {
+		return Progress{}, err
+	}
+	s.closeCut()
+	if err := s.save(ctx); err != nil {
+		return Progress{}, err
+	}
+	s.log.WithField("cycle", s.record.Sealed.Cycle).Info("every machine has its snapshot; the servers may go")
+	return done(), nil
+}
+
+// closeCut turns the cut into the seal: each machine's new snapshot takes the place of its old one.
+func (s *Session) closeCut() {
+	r := s.record
+	for _, m := range r.Machines {
+		if m.InCut {
+			r.giveUp(m.Snapshot)
+			m.Snapshot, m.Shot, m.InCut = m.Shot, nil, false
+		}
+		m.Creation = nil
+	}
+	r.Sealed = &Seal{Cycle: r.Cut.Cycle, At: s.now().UTC()}
+	r.Cut, r.Opened, r.Tries = nil, nil, nil
+}
+
+// still looks once more, completely, whether every server is stopped, idle and without volumes, and none has come to the
+// cluster. It names those that still have a task: an image is active a moment before its server's task ends.
+func (s *Session) still(ctx context.Context, machines []*Machine) ([]string, error) {
+	l, err := s.look(ctx, true)
+	if err != nil {
+		return nil, err
+	}
+	if strange := s.strangers(l); len(strange) > 0 {
+		return nil, abandon("server %s appeared while the cluster was being hibernated", strange[0])
+	}
+	var waiting []string
+	for _, m := range machines {
+		srv, err := s.server(ctx, m.ServerID)
+		if err != nil {
+			return nil, err
+		}
+		if srv != nil && srv.Status == stopped(m) && srv.TaskState != "" {
+			waiting = append(waiting, fmt.Sprintf("%s: %s", m.Name, srv.TaskState))
+			continue
+		}
+		if why := unlikeRecord(m, srv); why != "" {
+			return nil, abandon("%s", why)
+		}
+	}
+	return waiting, nil
+}
+
+// unlikeRecord says how a server differs from what it was stopped as; empty if it does not. Ports are compared elsewhere.
+func unlikeRecord(m *Machine, srv *openstackclient.Server) string {
+	switch {
+	case srv == nil:
+		return fmt.Sprintf("%s: its server %s vanished", m.Name, m.ServerID)
+	case srv.Status != stopped(m):
+		return fmt.Sprintf("%s: its server is %s and was left %s", m.Name, srv.Status, stopped(m))
+	case srv.TaskState != "":
+		return fmt.Sprintf("%s: its server is busy with %s", m.Name, srv.TaskState)
+	case len(srv.AttachedVolumes) > 0:
+		return fmt.Sprintf("%s: volume %s was attached to its server, and is not in the snapshot", m.Name, srv.AttachedVolumes[0].ID)
+	}
+	return ""
+}
+
+// portChanges names the machines whose ports are not the recorded ones.
+func (s *Session) portChanges(ctx context.Context, machines []*Machine) ([]string, error) {
+	ids := make([]string, len(machines))
+	for i, m := range machines {
+		ids[i] = m.ServerID
+	}
+	have, err := s.portsOf(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, m := range machines {
+		if was, is := recordedPorts(m), portIDs(have[m.ServerID]); !slices.Equal(was, is) {
+			out = append(out, fmt.Sprintf("%s: its ports were %s and are %s", m.Name, strings.Join(was, ", "), strings.Join(is, ", ")))
+		}
+	}
+	return out, nil
+}
+
+func recordedPorts(m *Machine) []string {
+	var ids []string
+	for _, p := range m.Spec.Ports {
+		ids = append(ids, p.ID)
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+func portIDs(list []ports.Port) []string {
+	var ids []string
+	for _, p := range list {
+		ids = append(ids, p.ID)
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// tagSnapshots gives the snapshots the tag by which OpenShift's installer finds a cluster's images when it destroys it.
+func (s *Session) tagSnapshots(ctx context.Context, machines []*Machine) error {
+	list, err := s.ourImages(ctx)
+	if err != nil {
+		return err
+	}
+	tag := clusterTag(s.cluster.InfraID)
+	var untagged []*Machine
+	for _, m := range machines {
+		img, _, err := matchShot(list, m.Shot)
+		if err != nil {
+			return err
+		}
+		if img == nil || !slices.Contains(img.Tags, tag) {
+			untagged = append(untagged, m)
+		}
+	}
+	if len(untagged) == 0 {
+		return nil
+	}
+	if err := s.claim(ctx); err != nil {
+		return err
+	}
+	// A tag changes nothing that was looked at, so the look stays good.
+	return each(ctx, untagged, func(ctx context.Context, m *Machine) error {
+		err := s.cloud.TagImage(ctx, m.Shot.ID, tag)
+		if final(err) {
+			s.event("Warning", "SnapshotNotTagged", fmt.Sprintf("snapshot %s could not be tagged %s, so that the installer's destroy will not find it: %v", m.Shot.Name, tag, err))
+			return nil
+		}
+		return err
+	})
+}

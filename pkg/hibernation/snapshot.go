@@ -1,0 +1,187 @@
+package hibernation
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/servers"
+	"github.com/gophercloud/gophercloud/v2/openstack/image/v2/images"
+
+	"github.com/overwinter/overwinter/pkg/openstackclient"
+)
+
+// shots is how far the snapshots of the cut are.
+type shots struct {
+	todo     []*Machine
+	spare    []string
+	inFlight int
+	waiting  []string
+}
+
+// develop waits for snapshots that are being made, and looks at nothing but the images meanwhile: whether the servers
+// stayed still is proved at the seal.
+func (s *Session) develop(ctx context.Context) (Progress, error) {
+	cut := s.record.Cut
+	if cut == nil || !cut.Shooting {
+		return done(), nil
+	}
+	if err := s.checkDeadline(); err != nil {
+		return Progress{}, err
+	}
+	st, err := s.shotsNow(ctx)
+	if err != nil {
+		return Progress{}, err
+	}
+	if st.inFlight == 0 || len(st.todo) > 0 || len(st.spare) > 0 {
+		return done(), nil
+	}
+	return s.pending(StageStopping, s.later(cut.StartedAt), st.waiting), nil
+}
+
+// snapshot asks for an image of every server of the cut, after the barrier. That it is about to do so is saved first.
+func (s *Session) snapshot(ctx context.Context) (Progress, error) {
+	cut := s.record.Cut
+	if cut == nil {
+		return done(), nil
+	}
+	st, err := s.shotsNow(ctx)
+	if err != nil {
+		return Progress{}, err
+	}
+	if len(st.todo) == 0 && len(st.waiting) == 0 && len(st.spare) == 0 {
+		return done(), nil
+	}
+	if !cut.Shooting {
+		cut.Shooting = true
+		if err := s.save(ctx); err != nil {
+			return Progress{}, err
+		}
+	}
+	if err := s.removeSpare(ctx, st.spare); err != nil {
+		return Progress{}, err
+	}
+	room := max(s.engine.opts.SnapshotsInFlight-st.inFlight, 0)
+	now := st.todo[:min(room, len(st.todo))]
+	if err := s.act(ctx, now, s.shoot); err != nil {
+		return Progress{}, firstOf(s.save(ctx), err)
+	}
+	if len(now) > 0 {
+		if err := s.save(ctx); err != nil {
+			return Progress{}, err
+		}
+	}
+	for _, m := range st.todo {
+		st.waiting = append(st.waiting, m.Name+": snapshot queued")
+	}
+	return s.pending(StageStopping, s.later(cut.StartedAt), st.waiting), nil
+}
+
+// firstOf returns the second error, unless the first one says that even saving failed.
+func firstOf(saving, err error) error {
+	if saving != nil {
+		return saving
+	}
+	return err
+}
+
+// shotsNow matches the machines of the cut with the images there are. A snapshot that failed ends the cut.
+func (s *Session) shotsNow(ctx context.Context) (shots, error) {
+	var st shots
+	list, err := s.ourImages(ctx)
+	if err != nil {
+		return st, err
+	}
+	for _, m := range s.record.inCut() {
+		img, spare, err := matchShot(list, m.Shot)
+		if err != nil {
+			return st, err
+		}
+		for _, twin := range spare {
+			st.spare = append(st.spare, twin.ID)
+		}
+		if img == nil {
+			if img, err = s.unlisted(ctx, m); err != nil {
+				return st, err
+			}
+		}
+		if err := s.sortShot(&st, m, img); err != nil {
+			return st, err
+		}
+	}
+	return st, nil
+}
+
+// unlisted asks for the image of a snapshot that the list does not show; one that was there and is gone has failed.
+func (s *Session) unlisted(ctx context.Context, m *Machine) (*images.Image, error) {
+	if m.Shot.ID == "" {
+		return nil, nil
+	}
+	img, err := s.cloud.GetImage(ctx, m.Shot.ID)
+	if openstackclient.IsNotFound(err) {
+		if err := s.checkCloud(ctx); err != nil {
+			return nil, err
+		}
+		return nil, s.snapshotFailure(ctx, m)
+	}
+	return img, err
+}
+
+func (s *Session) sortShot(st *shots, m *Machine, img *images.Image) error {
+	switch {
+	case img == nil && s.settle(&m.Shot.Attempt):
+		st.todo = append(st.todo, m)
+	case img == nil:
+		st.inFlight++
+		st.waiting = append(st.waiting, m.Name+": waiting whether its snapshot appears, since the answer to the request was lost")
+	case broken(img):
+		return abandon("%s: its snapshot ended in status %s", m.Name, img.Status)
+	case finished(img):
+		m.Shot.ID = img.ID
+	default:
+		m.Shot.ID = img.ID
+		st.inFlight++
+		st.waiting = append(st.waiting, fmt.Sprintf("%s: snapshot %s", m.Name, img.Status))
+	}
+	return nil
+}
+
+// shoot asks for one snapshot. The marks that make it ours are in the request itself: nothing could add them later
+// without a moment at which the image has none.
+func (s *Session) shoot(ctx context.Context, m *Machine) error {
+	id, err := s.cloud.CreateServerImage(ctx, m.ServerID, servers.CreateImageOpts{
+		Name:     m.Shot.Name,
+		Metadata: map[string]string{propInfraID: s.cluster.InfraID, propCycle: m.Shot.Cycle},
+	})
+	switch {
+	case err == nil:
+		m.Shot.ID = id
+		return nil
+	case final(err):
+		return abandon("%s: its snapshot was refused: %v", m.Name, err)
+	case openstackclient.IsAmbiguous(err):
+		s.unsure(&m.Shot.Attempt)
+	case openstackclient.KindOf(err) == openstackclient.KindConflict, openstackclient.IsNotFound(err):
+		// Its state has changed since the look: the next one shows how.
+		return nil
+	}
+	return err
+}
+
+func (s *Session) removeSpare(ctx context.Context, ids []string) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	if err := s.claim(ctx); err != nil {
+		return err
+	}
+	defer s.changed()
+	for _, id := range ids {
+		if err := s.inTime(); err != nil {
+			return err
+		}
+		if _, err := s.deleteImage(ctx, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}

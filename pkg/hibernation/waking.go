@@ -1,0 +1,46 @@
+package hibernation
+
+import (
+	"context"
+	"fmt"
+)
+
+// neverStarted sorts the machines of an opened record for a new cut. It returns those that have not started since their
+// snapshot, which they keep; those that run are found among the live servers. It names what has to settle first: a server
+// that boots will have run, and one that failed is deleted.
+func (s *Session) neverStarted(ctx context.Context, l *look) (keep []*Machine, waiting []string, err error) {
+	for _, m := range s.record.Machines {
+		if m.Creation == nil {
+			m.Creation = &Creation{}
+		}
+		srv, wait, err := s.place(ctx, l, m)
+		switch {
+		case err != nil:
+			return nil, nil, s.leaveOut(m, err)
+		case wait != "":
+			waiting = append(waiting, m.Name+": "+wait)
+		case srv == nil && m.Creation.Unsure != nil && !s.settle(&m.Creation.Attempt):
+			waiting = append(waiting, m.Name+": waiting whether its server appears, since the answer to the request was lost")
+		case srv == nil:
+			keep = append(keep, sleeping(m))
+		case srv.LaunchedAt.IsZero():
+			waiting = append(waiting, fmt.Sprintf("%s: its server is still %s", m.Name, srv.Status))
+		}
+	}
+	if len(waiting) > 0 {
+		return nil, waiting, s.save(ctx)
+	}
+	return keep, nil, nil
+}
+
+// sleeping returns the machine outside a cut, with the snapshot that it has.
+func sleeping(m *Machine) *Machine {
+	out := *m
+	out.InCut, out.Shot, out.Creation = false, nil, nil
+	return &out
+}
+
+// leaveOut explains to whoever wants to hibernate why a machine without its server keeps the cluster from it.
+func (s *Session) leaveOut(m *Machine, err error) error {
+	return fmt.Errorf("the cluster can't be hibernated before %s is accounted for: %w", m.Name, err)
+}
