@@ -82,7 +82,11 @@ func (s *stage) open(ctx context.Context) error {
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	s.manager, err = s.env.StartManager(ctx, "manager", s.options.manager, s.hub,
+	kubeconfig, err := s.hub.GrantManager(ctx, filepath.Join("config", "rbac", "role.yaml"))
+	if err != nil {
+		return err
+	}
+	s.manager, err = s.env.StartManager(ctx, "manager", s.options.manager, kubeconfig,
 		fmt.Sprintf("--cleanup-after=%s", cleanupAfter),
 		fmt.Sprintf("--operators-settle=%s", operatorsSettle))
 	if err != nil {

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
-	"encoding/hex"
 	"encoding/pem"
 	"fmt"
 	"net"
@@ -13,10 +12,14 @@ import (
 	"os"
 	"path/filepath"
 
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
+	"sigs.k8s.io/yaml"
 )
 
 // API is a Kubernetes API server.
@@ -31,7 +34,16 @@ type API struct {
 	Kubeconfig string
 
 	*Process
+
+	dir    string
+	tokens tokens
 }
+
+// managerUser is who the manager is to the API server.
+const managerUser = "overwinter"
+
+// tokens are the secrets of the users that an API server knows.
+type tokens struct{ admin, manager string }
 
 // StartAPI starts a Kubernetes API server with the CRDs in the given files or directories. Several may run in one Env;
 // each keeps what it holds to itself.
@@ -41,7 +53,7 @@ func (e *Env) StartAPI(ctx context.Context, name string, crds ...string) (*API, 
 		return nil, err
 	}
 	dir := filepath.Join(e.Dir, name)
-	token, err := prepareAPI(dir)
+	tokens, err := prepareAPI(dir)
 	if err != nil {
 		return nil, fmt.Errorf("prepare %s: %w", name, err)
 	}
@@ -49,16 +61,12 @@ func (e *Env) StartAPI(ctx context.Context, name string, crds ...string) (*API, 
 	if err != nil {
 		return nil, err
 	}
-	api := &API{Name: name, Address: address, Kubeconfig: filepath.Join(e.Dir, name+".kubeconfig"), Process: p}
-	if err := api.waitReady(ctx, dir, token); err != nil {
+	api := &API{Name: name, Address: address, Process: p, dir: dir, tokens: tokens}
+	if err := api.waitReady(ctx); err != nil {
 		return nil, err
 	}
-	content, err := api.KubeconfigFor(address)
-	if err != nil {
+	if api.Kubeconfig, err = api.writeKubeconfig("admin", tokens.admin); err != nil {
 		return nil, err
-	}
-	if err := os.WriteFile(api.Kubeconfig, content, 0o600); err != nil {
-		return nil, fmt.Errorf("write the kubeconfig: %w", err)
 	}
 	options := envtest.CRDInstallOptions{Paths: crds, ErrorIfPathMissing: true}
 	if len(crds) > 0 {
@@ -72,13 +80,17 @@ func (e *Env) StartAPI(ctx context.Context, name string, crds ...string) (*API, 
 // KubeconfigFor returns a kubeconfig for the administrator that leads to the given host:port, where something passes
 // connections on to the API server.
 func (a *API) KubeconfigFor(address string) ([]byte, error) {
+	return a.kubeconfig(address, "admin", a.tokens.admin)
+}
+
+func (a *API) kubeconfig(address, user, token string) ([]byte, error) {
 	config := clientcmdapi.NewConfig()
 	config.Clusters[a.Name] = &clientcmdapi.Cluster{
 		Server:                   "https://" + address,
 		CertificateAuthorityData: a.Config.CAData,
 	}
-	config.AuthInfos["admin"] = &clientcmdapi.AuthInfo{Token: a.Config.BearerToken}
-	config.Contexts[a.Name] = &clientcmdapi.Context{Cluster: a.Name, AuthInfo: "admin"}
+	config.AuthInfos[user] = &clientcmdapi.AuthInfo{Token: token}
+	config.Contexts[a.Name] = &clientcmdapi.Context{Cluster: a.Name, AuthInfo: user}
 	config.CurrentContext = a.Name
 	content, err := clientcmd.Write(*config)
 	if err != nil {
@@ -87,26 +99,63 @@ func (a *API) KubeconfigFor(address string) ([]byte, error) {
 	return content, nil
 }
 
-// prepareAPI makes the files that an API server needs in its directory and returns the administrator's token.
-func prepareAPI(dir string) (string, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", err
-	}
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
+// writeKubeconfig writes a user's kubeconfig beside the API server's other files.
+func (a *API) writeKubeconfig(user, token string) (string, error) {
+	content, err := a.kubeconfig(a.Address, user, token)
 	if err != nil {
 		return "", err
 	}
+	path := filepath.Join(a.dir, user+".kubeconfig")
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		return "", fmt.Errorf("write a kubeconfig: %w", err)
+	}
+	return path, nil
+}
+
+// GrantManager lets the manager in with nothing but the ClusterRole in a file, and returns its kubeconfig's path.
+func (a *API) GrantManager(ctx context.Context, roleFile string) (string, error) {
+	content, err := os.ReadFile(roleFile)
+	if err != nil {
+		return "", fmt.Errorf("read the manager's role: %w", err)
+	}
+	role := &rbacv1.ClusterRole{}
+	if err := yaml.UnmarshalStrict(content, role); err != nil {
+		return "", fmt.Errorf("read the manager's role: %w", err)
+	}
+	binding := &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: role.Name},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role.Name},
+		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: managerUser}},
+	}
+	c, err := client.New(a.Config, client.Options{})
+	if err != nil {
+		return "", err
+	}
+	for _, object := range []client.Object{role, binding} {
+		if err := c.Create(ctx, object); err != nil {
+			return "", fmt.Errorf("grant the manager its role: %w", err)
+		}
+	}
+	return a.writeKubeconfig(managerUser, a.tokens.manager)
+}
+
+// prepareAPI makes the files that an API server needs in its directory.
+func prepareAPI(dir string) (tokens, error) {
+	none := tokens{}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return none, err
+	}
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		return none, err
+	}
 	block := &pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}
 	if err := os.WriteFile(filepath.Join(dir, "sa.key"), pem.EncodeToMemory(block), 0o600); err != nil {
-		return "", err
+		return none, err
 	}
-	secret := make([]byte, 16)
-	if _, err := rand.Read(secret); err != nil {
-		return "", err
-	}
-	token := hex.EncodeToString(secret)
-	line := token + ",admin,admin,system:masters\n"
-	return token, os.WriteFile(filepath.Join(dir, "tokens.csv"), []byte(line), 0o600)
+	t := tokens{admin: rand.Text(), manager: rand.Text()}
+	lines := fmt.Sprintf("%s,admin,admin,system:masters\n%s,%s,%s\n", t.admin, t.manager, managerUser, managerUser)
+	return t, os.WriteFile(filepath.Join(dir, "tokens.csv"), []byte(lines), 0o600)
 }
 
 func (e *Env) apiFlags(name, dir, address string) []string {
@@ -132,11 +181,11 @@ func (e *Env) apiFlags(name, dir, address string) []string {
 
 // waitReady waits until the API server is ready and sets Config. The certificate that it makes for itself is its own
 // authority.
-func (a *API) waitReady(ctx context.Context, dir, token string) error {
+func (a *API) waitReady(ctx context.Context) error {
 	a.Config = &rest.Config{
 		Host:            "https://" + a.Address,
-		BearerToken:     token,
-		TLSClientConfig: rest.TLSClientConfig{CAFile: filepath.Join(dir, "apiserver.crt")},
+		BearerToken:     a.tokens.admin,
+		TLSClientConfig: rest.TLSClientConfig{CAFile: filepath.Join(a.dir, "apiserver.crt")},
 		QPS:             -1,
 	}
 	transport := &apiTransport{config: a.Config}

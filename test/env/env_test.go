@@ -8,6 +8,7 @@ import (
 
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -37,6 +38,17 @@ func TestEnvironment(t *testing.T) {
 	err = c.Get(t.Context(), client.ObjectKeyFromObject(namespace), namespace)
 	g.Expect(client.IgnoreNotFound(err)).NotTo(HaveOccurred())
 	g.Expect(err).To(HaveOccurred())
+
+	// The manager may do what its role says, and no more.
+	kubeconfig, err := hub.GrantManager(t.Context(), "../../config/rbac/role.yaml")
+	g.Expect(err).NotTo(HaveOccurred())
+	config, err = clientcmd.BuildConfigFromFlags("", kubeconfig)
+	g.Expect(err).NotTo(HaveOccurred())
+	c, err = client.New(config, client.Options{})
+	g.Expect(err).NotTo(HaveOccurred())
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "demo", Name: "demo"}}
+	g.Expect(c.Create(t.Context(), secret)).To(Succeed())
+	g.Expect(apierrors.IsForbidden(c.Create(t.Context(), namespace))).To(BeTrue())
 
 	pids := []int{hub.PID(), other.PID()}
 	g.Expect(pids).To(HaveEach(WithTransform(alive, BeTrue())))

@@ -19,15 +19,15 @@ func BuildManager(ctx context.Context, dir string) (string, error) {
 	return path, nil
 }
 
-// StartManager starts the manager's program against an API server and waits until it is ready. Flags are added to those
-// that say where the API server is and where its own health is served; metrics and leader election are off.
-func (e *Env) StartManager(ctx context.Context, name, program string, api *API, flags ...string) (*Process, error) {
+// StartManager starts the manager's program and waits until it is ready. Flags are added to those that say who it is and
+// where its health is served; metrics and leader election are off.
+func (e *Env) StartManager(ctx context.Context, name, program, kubeconfig string, flags ...string) (*Process, error) {
 	health, err := FreeAddress()
 	if err != nil {
 		return nil, err
 	}
 	args := append([]string{
-		"--kubeconfig=" + api.Kubeconfig,
+		"--kubeconfig=" + kubeconfig,
 		"--health-probe-bind-address=" + health,
 		"--metrics-bind-address=0",
 		"--leader-elect=false",
