@@ -43,8 +43,10 @@ func failureOf(err error, n int) failure {
 		cloud   *openstackclient.Error
 	)
 	switch {
-	case errors.As(err, &refusal):
-		return failure{after: max(refusal.After, firstRetry)}
+	case errors.As(err, &refusal) && refusal.After > 0:
+		return failure{after: refusal.After}
+	case refusal != nil:
+		return failure{after: wait.Jitter(slowRetry, jitter)}
 	case errors.As(err, &blocked), errors.As(err, &wrong):
 		return failure{after: wait.Jitter(slowRetry, jitter)}
 	case errors.As(err, &cloud):

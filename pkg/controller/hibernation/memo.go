@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	hivev1 "github.com/overwinter/overwinter/apis/hive/v1"
+	"github.com/overwinter/overwinter/pkg/hibernation"
 )
 
 // memo is what the reconciler remembers of one ClusterDeployment between visits. It saves requests and keeps conditions
@@ -28,6 +29,9 @@ type memo struct {
 
 	// awake is what is known of the present resume; nil before the machines run.
 	awake *resume
+	// slept is the record of the hibernation that this process saw last, until the cluster is ready again: one that is
+	// undone takes its record with it, and with that the number of Nodes to expect.
+	slept *hibernation.Summary
 }
 
 // resume is what is remembered from the moment on at which the machines run.

@@ -99,15 +99,16 @@ func (a *OpenStackActuator) StartMachines(ctx context.Context, cd *hivev1.Cluste
 	return hinted(err, cd)
 }
 
-// MachinesRunning returns true if every machine that is expected is ACTIVE. After StartMachines in the same pass it
-// costs nothing.
+// MachinesRunning returns true if every machine that is expected is ACTIVE. What StartMachines saw in the same pass is not
+// asked for again.
 func (a *OpenStackActuator) MachinesRunning(ctx context.Context, cd *hivev1.ClusterDeployment, c client.Client, logger log.FieldLogger) (bool, []string, error) {
 	s, err := a.session(ctx, cd, c, logger)
 	if err != nil {
 		return false, nil, err
 	}
 	found := s.starting
-	if found == nil {
+	if found == nil || found.Done {
+		// To have nothing more to start is not yet to run: a cluster without a record was not looked at.
 		if found, err = s.tell(s.Awake(ctx)); err != nil {
 			return false, nil, hinted(err, cd)
 		}

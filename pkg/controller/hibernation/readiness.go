@@ -19,8 +19,6 @@ const (
 	revisit = time.Second
 )
 
-const messageRunning = "The cluster is running"
-
 // step is one of the steps from running machines to a cluster that is ready. It returns nil when it is done.
 type step func(ctx context.Context, v *visit, remote client.Client, record hibernation.Summary) *Outcome
 
@@ -39,9 +37,12 @@ func (v *visit) ready(ctx context.Context) (Outcome, error) {
 			return v.failed(ctx, StateFailedToStart, err), nil
 		}
 	}
-	if !record.Exists {
-		v.memo.awake = nil
-		return Outcome{State: StateRunning, Message: messageRunning, After: revisit}, v.dropFinalizer(ctx)
+	exists := record.Exists
+	switch {
+	case !exists && v.memo.slept == nil:
+		return v.running(), v.dropFinalizer(ctx)
+	case v.memo.slept != nil && !record.Sealed:
+		record = *v.memo.slept
 	}
 	remote, err := v.Remote.ClientFor(ctx, v.cd)
 	if err != nil {
@@ -52,8 +53,16 @@ func (v *visit) ready(ctx context.Context) (Outcome, error) {
 			return *pending, nil
 		}
 	}
-	v.memo.awake = nil
-	return Outcome{State: StateRunning, Message: messageRunning, After: revisit}, nil
+	if !exists {
+		return v.running(), v.dropFinalizer(ctx)
+	}
+	return v.running(), nil
+}
+
+// running is the outcome for a cluster that is ready.
+func (v *visit) running() Outcome {
+	v.memo.awake, v.memo.slept = nil, nil
+	return Outcome{State: StateRunning, Message: "The cluster is running", After: revisit}
 }
 
 // nodesReady waits for as many Nodes to be ready as were before the cluster went to sleep; where that is not known, for

@@ -34,6 +34,9 @@ func (v *visit) start(ctx context.Context) (Outcome, error) {
 			return Outcome{}, err
 		}
 	}
+	if err := v.remember(ctx); err != nil {
+		return v.failed(ctx, StateFailedToStart, err), nil
+	}
 	if err := v.actuator.StartMachines(ctx, v.cd, v.Client, v.logger); err != nil {
 		return v.failed(ctx, StateFailedToStart, err), nil
 	}
@@ -47,6 +50,15 @@ func (v *visit) record(ctx context.Context) (hibernation.Summary, error) {
 		return hibernation.Summary{}, nil
 	}
 	return keeper.Summary(ctx, v.cd, v.Client, v.logger)
+}
+
+// remember keeps what the record says of the cluster as it was before it went to sleep.
+func (v *visit) remember(ctx context.Context) error {
+	record, err := v.record(ctx)
+	if err == nil && (record.Cutting || record.Sealed) {
+		v.memo.slept = &record
+	}
+	return err
 }
 
 // disturbed tells whether the record says that the machines may not be running.

@@ -43,6 +43,9 @@ func (v *visit) stopMachines(ctx context.Context) (bool, []string, error) {
 		// Whatever ran may no longer do so. A cluster that was refused runs on, and may be on its way to readiness.
 		v.memo.awake = nil
 	}
+	if err == nil {
+		err = v.remember(ctx)
+	}
 	if err != nil {
 		return false, nil, err
 	}
