@@ -48,12 +48,8 @@ func (c *openstackClient) classify(ctx context.Context, op string, mutates bool,
 }
 
 func (c *openstackClient) classifyAnswer(op string, mutates bool, answer gophercloud.ErrUnexpectedResponseCode) *Error {
+	answer.Body = c.cloud.hideSecrets(answer.Body)
 	message, recognised := cloudMessage(answer.Body)
-	for _, secret := range c.cloud.secrets() {
-		if len(secret) > 3 {
-			message = strings.ReplaceAll(message, secret, "***")
-		}
-	}
 	if message == "" {
 		message = http.StatusText(answer.Actual)
 	}

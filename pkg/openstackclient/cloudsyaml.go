@@ -29,9 +29,14 @@ type cloudConfig struct {
 	insecure     bool
 }
 
-// secrets returns what must never be shown.
-func (c *cloudConfig) secrets() []string {
-	return []string{c.auth.Password, c.auth.ApplicationCredentialSecret, c.auth.TokenID}
+// hideSecrets returns an answer without the credentials: Keystone may quote a part of the request that it refuses.
+func (c *cloudConfig) hideSecrets(answer []byte) []byte {
+	for _, secret := range []string{c.auth.Password, c.auth.ApplicationCredentialSecret, c.auth.TokenID} {
+		if len(secret) > 3 {
+			answer = bytes.ReplaceAll(answer, []byte(secret), []byte("***"))
+		}
+	}
+	return answer
 }
 
 // onlyThese is a clientconfig source that knows one clouds.yaml and nothing else: no secure.yaml, no clouds-public.yaml,
