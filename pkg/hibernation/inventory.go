@@ -149,14 +149,17 @@ func (s *Session) takeStock(ctx context.Context) (machines []*Machine, waiting [
 			return nil, waiting, err
 		}
 	}
-	running := s.liveServers(l)
+	running, err := s.inFull(ctx, l)
+	if err != nil {
+		return nil, nil, err
+	}
 	if len(running)+len(machines) == 0 {
 		return nil, nil, blocked("no server of cluster %s was found in project %s, and there is no record of its hibernation: check the credentials and the infraID; nothing was touched", s.cluster.InfraID, s.project(ctx))
 	}
 	if waiting := unsettled(running); len(waiting) > 0 {
 		return nil, waiting, nil
 	}
-	found, err := s.describe(ctx, running)
+	found, err := s.describe(ctx, l, running)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -209,23 +212,15 @@ func uniqueNames(machines []*Machine) error {
 }
 
 // describe turns servers into machines, with all that it takes to make them again. It refuses what can't be restored.
-func (s *Session) describe(ctx context.Context, list []*openstackclient.Server) ([]*Machine, error) {
-	ids := make([]string, len(list))
-	for i, srv := range list {
-		ids[i] = srv.ID
-	}
+func (s *Session) describe(ctx context.Context, l *look, list []*openstackclient.Server) ([]*Machine, error) {
 	if err := refuse(list, s.cluster.InfraID); err != nil {
-		return nil, err
-	}
-	flavorIDs, err := s.flavorIDs(ctx, list)
-	if err != nil {
 		return nil, err
 	}
 	groupOf, err := s.serverGroups(ctx)
 	if err != nil {
 		return nil, err
 	}
-	portsOf, err := s.clusterPorts(ctx, ids)
+	portsOf, err := s.clusterPorts(ctx, list)
 	if err != nil {
 		return nil, err
 	}
@@ -235,7 +230,7 @@ func (s *Session) describe(ctx context.Context, list []*openstackclient.Server) 
 		if err != nil {
 			return nil, err
 		}
-		spec.FlavorID, spec.ServerGroup = flavorIDs[srv.ID], groupOf[srv.ID]
+		spec.FlavorID, spec.ServerGroup = l.flavorIDs[srv.ID], groupOf[srv.ID]
 		machines[i] = s.machineFor(srv, spec)
 	}
 	return machines, s.checkFlavors(ctx, machines)
@@ -268,30 +263,30 @@ func isControlPlane(srv *openstackclient.Server, infraID string) bool {
 	return srv.Metadata["Name"] == infraID+"-master" || strings.HasPrefix(srv.Name, infraID+"-master-")
 }
 
-// flavorIDs asks for the servers in the microversion that still shows the flavor's ID.
-func (s *Session) flavorIDs(ctx context.Context, list []*openstackclient.Server) (map[string]string, error) {
-	shown, err := s.cloud.ListServers(ctx, openstackclient.ViewFlavorID, s.filter(false))
-	if err != nil {
-		return nil, err
-	}
-	ids := map[string]string{}
-	for i := range shown {
-		ids[shown[i].ID] = shown[i].FlavorID
-	}
-	for _, srv := range list {
-		if ids[srv.ID] != "" {
-			continue
+// inFull returns the look's servers, each with what both views show of it: one that only one filter found is asked for in
+// the other view.
+func (s *Session) inFull(ctx context.Context, l *look) ([]*openstackclient.Server, error) {
+	list := s.liveServers(l)
+	for i, srv := range list {
+		if l.flavorIDs[srv.ID] == "" {
+			other, err := s.cloud.GetServer(ctx, openstackclient.ViewFlavorID, srv.ID)
+			if err != nil {
+				return nil, err
+			}
+			l.flavorIDs[srv.ID] = other.FlavorID
 		}
-		one, err := s.cloud.GetServer(ctx, openstackclient.ViewFlavorID, srv.ID)
-		if err != nil {
-			return nil, err
+		if srv.FlavorID != "" {
+			other, err := s.cloud.GetServer(ctx, openstackclient.ViewHostname, srv.ID)
+			if err != nil {
+				return nil, err
+			}
+			list[i], l.servers[srv.ID] = other, other
 		}
-		if one.FlavorID == "" {
+		if l.flavorIDs[srv.ID] == "" {
 			return nil, fmt.Errorf("the cloud does not say which flavor server %s has", srv.Name)
 		}
-		ids[srv.ID] = one.FlavorID
 	}
-	return ids, nil
+	return list, nil
 }
 
 // checkFlavors refuses a cluster that could not be made again because a flavor of it exists no more.
@@ -325,30 +320,44 @@ func (s *Session) serverGroups(ctx context.Context) (map[string]string, error) {
 	return of, nil
 }
 
-// clusterPorts returns the ports of the servers, by server. The cluster's tagged ports are asked for too: one that is
-// bound to a server which the lists left out means that a list is not to be believed (a Nova cell may be down).
-func (s *Session) clusterPorts(ctx context.Context, serverIDs []string) (map[string][]ports.Port, error) {
-	byServer, err := s.portsOf(ctx, serverIDs)
-	if err != nil {
-		return nil, err
-	}
+// clusterPorts returns the ports of the servers, by server. Those with the cluster's tag are asked for: one that is bound to
+// a server which the lists left out means that a list is not to be believed (a Nova cell may be down). Where they are not
+// all that the servers show, the servers' ports are asked for too.
+func (s *Session) clusterPorts(ctx context.Context, list []*openstackclient.Server) (map[string][]ports.Port, error) {
 	tagged, err := s.cloud.ListPorts(ctx, openstackclient.ListPortsOpts{ListOpts: ports.ListOpts{Tags: clusterTag(s.cluster.InfraID)}})
 	if err != nil {
 		return nil, err
 	}
+	ids := make([]string, len(list))
+	interfaces := 0
+	for i, srv := range list {
+		ids[i] = srv.ID
+		interfaces += len(srv.MACs)
+	}
+	byServer := map[string][]ports.Port{}
 	for _, p := range tagged {
-		if !strings.HasPrefix(p.DeviceOwner, "compute:") || slices.Contains(serverIDs, p.DeviceID) {
-			continue
-		}
-		srv, err := s.server(ctx, p.DeviceID)
 		switch {
-		case err != nil:
-			return nil, err
-		case srv == nil:
-			// The port of a server that is gone: Neutron will notice.
-		default:
-			return nil, &Refusal{Message: fmt.Sprintf("port %s of the cluster belongs to server %s (%s), which is not marked as the cluster's or is left out of Nova's list: mark it, or wait until all of Nova answers", p.ID, srv.Name, srv.ID)}
+		case slices.Contains(ids, p.DeviceID):
+			byServer[p.DeviceID] = append(byServer[p.DeviceID], p)
+			interfaces--
+		case strings.HasPrefix(p.DeviceOwner, "compute:"):
+			if err := s.checkUnlisted(ctx, p); err != nil {
+				return nil, err
+			}
 		}
 	}
-	return byServer, nil
+	if interfaces == 0 {
+		return byServer, nil
+	}
+	return s.portsOf(ctx, ids)
+}
+
+// checkUnlisted refuses if a port of the cluster belongs to a server that exists and that no list showed as the cluster's.
+func (s *Session) checkUnlisted(ctx context.Context, p ports.Port) error {
+	srv, err := s.server(ctx, p.DeviceID)
+	if err != nil || srv == nil {
+		// The port of a server that is gone: Neutron will notice.
+		return err
+	}
+	return &Refusal{Message: fmt.Sprintf("port %s of the cluster belongs to server %s (%s), which is not marked as the cluster's or is left out of Nova's list: mark it, or wait until all of Nova answers", p.ID, srv.Name, srv.ID)}
 }

@@ -31,6 +31,8 @@ const (
 type look struct {
 	// servers are the cluster's own, by ID.
 	servers map[string]*openstackclient.Server
+	// flavorIDs are the flavors of those that were seen in ViewFlavorID; the others were not.
+	flavorIDs map[string]string
 	// both says that Nova was asked by name and by tag; otherwise by one of them.
 	both bool
 }
@@ -53,23 +55,17 @@ func (s *Session) look(ctx context.Context, both bool) (*look, error) {
 	if s.seen != nil && (s.seen.both || !both) {
 		return s.seen, nil
 	}
-	l := &look{servers: map[string]*openstackclient.Server{}, both: both}
-	if s.seen != nil {
-		l.servers = s.seen.servers
-	}
+	l := &look{servers: map[string]*openstackclient.Server{}, flavorIDs: map[string]string{}, both: both}
 	byTag := s.allTagged()
-	filters := []servers.ListOpts{s.filter(byTag)}
-	if both && s.seen == nil {
-		filters = append(filters, s.filter(!byTag))
-	} else if both {
-		filters = []servers.ListOpts{s.filter(!byTag)}
+	filters := []bool{byTag}
+	switch {
+	case s.seen != nil:
+		l.servers, l.flavorIDs, filters = s.seen.servers, s.seen.flavorIDs, []bool{!byTag}
+	case both:
+		filters = []bool{true, false}
 	}
-	for _, opts := range filters {
-		list, err := s.cloud.ListServers(ctx, openstackclient.ViewHostname, opts)
-		if err != nil {
-			return nil, err
-		}
-		if err := s.addOwn(l, list); err != nil {
+	for _, byTag := range filters {
+		if err := s.list(ctx, l, byTag); err != nil {
 			return nil, err
 		}
 	}
@@ -83,15 +79,39 @@ func (s *Session) look(ctx context.Context, both bool) (*look, error) {
 
 // changed forgets what was seen: something was changed in the cloud.
 func (s *Session) changed() {
-	s.seen, s.images = nil, nil
+	s.seen, s.images, s.ports = nil, nil, nil
 	s.absent = sets.New[string]()
 }
 
-func (s *Session) filter(byTag bool) servers.ListOpts {
+// list adds the cluster's servers that one of the two filters finds. Each filter has a view of its own, so that a complete
+// look shows all there is to see of most servers.
+func (s *Session) list(ctx context.Context, l *look, byTag bool) error {
+	view, opts := openstackclient.ViewFlavorID, servers.ListOpts{Name: "^" + regexp.QuoteMeta(s.cluster.InfraID) + "-"}
 	if byTag {
-		return servers.ListOpts{Tags: clusterTag(s.cluster.InfraID)}
+		view, opts = openstackclient.ViewHostname, servers.ListOpts{Tags: clusterTag(s.cluster.InfraID)}
 	}
-	return servers.ListOpts{Name: "^" + regexp.QuoteMeta(s.cluster.InfraID) + "-"}
+	list, err := s.cloud.ListServers(ctx, view, opts)
+	if err != nil {
+		return err
+	}
+	for i := range list {
+		srv := &list[i]
+		mine, err := owned(srv, s.cluster.InfraID)
+		if err != nil {
+			return err
+		}
+		if !mine {
+			continue
+		}
+		if view == openstackclient.ViewFlavorID {
+			l.flavorIDs[srv.ID] = srv.FlavorID
+			if _, seen := l.servers[srv.ID]; seen {
+				continue
+			}
+		}
+		l.servers[srv.ID] = srv
+	}
+	return nil
 }
 
 func (s *Session) allTagged() bool {
@@ -104,19 +124,6 @@ func (s *Session) allTagged() bool {
 		}
 	}
 	return true
-}
-
-func (s *Session) addOwn(l *look, list []openstackclient.Server) error {
-	for i := range list {
-		mine, err := owned(&list[i], s.cluster.InfraID)
-		if err != nil {
-			return err
-		}
-		if mine {
-			l.servers[list[i].ID] = &list[i]
-		}
-	}
-	return nil
 }
 
 // owned tells whether a server bears the cluster's mark. A name proves nothing: a-b is a prefix of a-b-c.
@@ -179,6 +186,22 @@ func (s *Session) portsOf(ctx context.Context, serverIDs []string) (map[string][
 		byServer[p.DeviceID] = append(byServer[p.DeviceID], p)
 	}
 	return byServer, s.checkCloud(ctx)
+}
+
+// portsSeen is portsOf for servers whose ports may have been asked for in this pass already, and not changed since.
+func (s *Session) portsSeen(ctx context.Context, serverIDs []string) (map[string][]ports.Port, error) {
+	for _, id := range serverIDs {
+		if _, ok := s.ports[id]; ok {
+			continue
+		}
+		have, err := s.portsOf(ctx, serverIDs)
+		if err != nil {
+			return nil, err
+		}
+		s.ports = have
+		break
+	}
+	return s.ports, nil
 }
 
 // strangers names the cluster's servers that the record does not know.

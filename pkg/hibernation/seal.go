@@ -59,10 +59,9 @@ func (s *Session) closeCut() {
 	r.Cut, r.Opened, r.Tries = nil, nil, nil
 }
 
-// still looks once more, completely, whether every server is stopped, idle and without volumes, and none has come to the
-// cluster. It names those that still have a task: an image is active a moment before its server's task ends.
+// still looks once more whether every server is stopped, idle and without volumes, and none has come to the cluster. It names those that still have a task: an image is active a moment before its server's task ends.
 func (s *Session) still(ctx context.Context, machines []*Machine) ([]string, error) {
-	l, err := s.look(ctx, true)
+	l, err := s.look(ctx, false)
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +106,7 @@ func (s *Session) portChanges(ctx context.Context, machines []*Machine) ([]strin
 	for i, m := range machines {
 		ids[i] = m.ServerID
 	}
-	have, err := s.portsOf(ctx, ids)
+	have, err := s.portsSeen(ctx, ids)
 	if err != nil {
 		return nil, err
 	}

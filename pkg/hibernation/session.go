@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gophercloud/gophercloud/v2/openstack/image/v2/images"
+	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/ports"
 	log "github.com/sirupsen/logrus"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/sets"
@@ -31,6 +32,8 @@ type Session struct {
 	// seen and images are the last look at the servers and the images, nil after a change.
 	seen   *look
 	images []images.Image
+	// ports are the servers' ports as they were last seen.
+	ports map[string][]ports.Port
 	// absent are the servers that answered 404.
 	absent sets.Set[string]
 	// why is what ended the cut that is being rolled back; empty if its record already says so.

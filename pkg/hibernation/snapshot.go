@@ -87,6 +87,11 @@ func firstOf(saving, err error) error {
 // shotsNow matches the machines of the cut with the images there are. A snapshot that failed ends the cut.
 func (s *Session) shotsNow(ctx context.Context) (shots, error) {
 	var st shots
+	if !s.record.Cut.Shooting {
+		// That snapshots are asked for is saved before the first one is: there can be none.
+		st.todo = s.record.inCut()
+		return st, nil
+	}
 	list, err := s.ourImages(ctx)
 	if err != nil {
 		return st, err
