@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+	"time"
 )
 
 // failure is a way in which the hypervisor fails.
@@ -174,6 +175,14 @@ func (c *Cloud) SetImageProperty(id, key, value string) bool {
 			img.props[key] = value
 		}
 	})
+}
+
+// SetLatencies replaces Options.Latencies for all that begins from now on.
+func (c *Cloud) SetLatencies(l Latencies) { c.locked(func() { c.opts.Latencies = l }) }
+
+// SetReclaimInterval replaces Options.ReclaimInterval.
+func (c *Cloud) SetReclaimInterval(d time.Duration) {
+	c.locked(func() { c.opts.ReclaimInterval = d })
 }
 
 // SetImagesInUse turns Options.ImagesInUse on or off.

@@ -124,6 +124,7 @@ func (c *Cloud) spoil(ctx context.Context, k *call, e *Effect, rep *reply) outco
 	out := outcome{kind: e.kind, reply: rep, fault: e.name}
 	switch {
 	case e.kind == timedOut:
+		c.ledger.end(k.Seq, 0, k.reqID, e.name) // it may be long until finish does
 		c.hang(ctx, e.hang)
 		out.reply = nil
 	case e.kind == reset:

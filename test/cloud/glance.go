@@ -99,13 +99,13 @@ func (img *image) view() object {
 		"id": img.id, "name": img.name, "status": img.status, "visibility": img.visibility, "owner": img.owner.id, "protected": img.protected,
 		"disk_format": orNull(img.diskFormat), "container_format": orNull(img.containerFormat), "min_disk": img.minDisk, "min_ram": img.minRAM,
 		"size": nil, "virtual_size": nil, "checksum": nil, "os_hidden": false, "os_hash_algo": nil, "os_hash_value": nil,
-		"tags": list(slices.Sorted(slices.Values(img.tags))), "created_at": isoSeconds(img.created), "updated_at": isoSeconds(img.updated),
+		"tags": sorted(img.tags), "created_at": isoSeconds(img.created), "updated_at": isoSeconds(img.updated),
 		"self": path, "file": path + "/file", "schema": "/v2/schemas/image",
 	})
 	if img.status == imageActive {
 		v["size"], v["stores"] = img.size, "file"
 		if img.size > 0 {
-			v["checksum"] = fmt.Sprintf("%032x", img.seq)
+			v["checksum"], v["os_hash_algo"], v["os_hash_value"] = fmt.Sprintf("%032x", img.seq), "sha512", fmt.Sprintf("%0128x", img.seq)
 		}
 	}
 	return v

@@ -282,3 +282,16 @@ func (c *Cloud) newMAC() string {
 	n := c.rng.Uint32()
 	return fmt.Sprintf("fa:16:3e:%02x:%02x:%02x", byte(n>>16), byte(n>>8), byte(n))
 }
+
+// AddNetwork adds a network with one subnet to a project and returns its ID. A shared one can be used by all projects. It panics if cidr
+// is not one.
+func (c *Cloud) AddNetwork(projectName, name, cidr string, shared bool) string {
+	var n *network
+	c.locked(func() {
+		p := c.projectNamed(projectName)
+		n = c.addNetwork(p, name)
+		n.shared = shared
+		c.addSubnet(p, n, name, cidr)
+	})
+	return n.id
+}

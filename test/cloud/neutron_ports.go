@@ -56,7 +56,7 @@ func (p *port) view() object {
 		"mac_address": p.mac, "admin_state_up": true, "status": p.status, "device_id": p.deviceID, "device_owner": p.deviceOwner,
 		"fixed_ips": p.ipViews(), "security_groups": list(p.securityGroups), "allowed_address_pairs": list(p.pairs), "extra_dhcp_opts": []any{},
 		"binding:vnic_type": "normal", "port_security_enabled": true, "qos_policy_id": nil, "qos_network_policy_id": nil,
-		"tags": list(slices.Sorted(slices.Values(p.tags))), "revision_number": p.revision,
+		"tags": sorted(p.tags), "revision_number": p.revision,
 		"created_at": isoSeconds(p.created), "updated_at": isoSeconds(p.updated),
 	}
 }

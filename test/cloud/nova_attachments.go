@@ -17,9 +17,11 @@ func (c *Cloud) listInterfaces(k *call) *reply {
 		if p.deviceID != s.id {
 			continue
 		}
-		views = append(views, object{
-			"port_id": p.id, "net_id": p.network.id, "mac_addr": p.mac, "port_state": p.status, "fixed_ips": p.ipViews(),
-		})
+		v := object{"port_id": p.id, "net_id": p.network.id, "mac_addr": p.mac, "port_state": p.status, "fixed_ips": p.ipViews()}
+		if k.mv >= 70 {
+			v["tag"] = nil
+		}
+		views = append(views, v)
 	}
 	return answer(http.StatusOK, object{"interfaceAttachments": views})
 }

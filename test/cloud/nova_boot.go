@@ -69,9 +69,7 @@ func (c *Cloud) attach(k *call, s *server, d blockDevice) *reply {
 	if v.id == "" {
 		v.id, v.project = c.newID(), k.project
 		v.size, _ = number(string(d.VolumeSize))
-		c.volumes[v.id] = v
 	}
-	v.status = "in-use"
 	a := &attachment{volume: v, onDelete: d.DeleteOnTermination, root: root, device: "/dev/vd" + string(rune('a'+len(s.attachments)))}
 	if root {
 		s.attachments = slices.Insert(s.attachments, 0, a)
@@ -183,7 +181,7 @@ func (c *Cloud) spawned(s *server, portTaken bool) {
 	if portTaken {
 		message = "Build of instance " + s.id + " aborted: Failed to allocate the network(s), not rescheduling."
 	}
-	deleting := s.task == taskDeleting || s.task == taskSoftDeleting
+	deleting := s.task == taskDeleting
 	if message != "" {
 		s.fault = &fault{code: http.StatusInternalServerError, message: message, at: c.now}
 		s.placed = false
@@ -194,7 +192,9 @@ func (c *Cloud) spawned(s *server, portTaken bool) {
 		c.setVM(s, vmActive)
 		c.finishAction(s, "create", false)
 	}
-	if !deleting {
+	if deleting {
+		c.awaitEnd(s)
+	} else {
 		c.setTask(s, taskNone)
 	}
 }

@@ -88,6 +88,9 @@ func (c *Cloud) createServer(k *call) *reply {
 		return refused
 	}
 	c.servers[s.id] = s
+	for _, a := range s.attachments {
+		c.volumes[a.volume.id], a.volume.status = a.volume, "in-use"
+	}
 	if group != nil {
 		group.members = append(group.members, s.id)
 	}

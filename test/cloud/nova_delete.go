@@ -13,6 +13,9 @@ func (c *Cloud) deleteServer(k *call) *reply {
 	if s.locked != "" {
 		return lockedReply(s)
 	}
+	if s.task == taskDeleting || s.task == taskSoftDeleting {
+		return empty(http.StatusNoContent) // it is under way
+	}
 	c.record(s, k, "delete")
 	if c.opts.ReclaimInterval > 0 && !s.launched.IsZero() {
 		c.softDelete(s)
@@ -32,24 +35,17 @@ func (c *Cloud) startDelete(s *server) {
 		return
 	}
 	c.setTask(s, taskDeleting)
-	c.awaitDelete(s)
+	if s.vm != vmBuilding {
+		c.awaitEnd(s)
+	}
 }
 
-func (c *Cloud) awaitDelete(s *server) {
-	c.after(c.opts.Latencies.Delete, func() {
-		if s.vm == vmBuilding {
-			c.awaitDelete(s)
-			return
-		}
-		c.endServer(s)
-	})
+func (c *Cloud) awaitEnd(s *server) {
+	c.after(c.opts.Latencies.Delete, func() { c.endServer(s) })
 }
 
 // softDelete stops a server and hides it from lists. It keeps its ports and its share of the quota until it is reclaimed.
 func (c *Cloud) softDelete(s *server) {
-	if s.vm == vmSoftDeleted || s.task == taskSoftDeleting {
-		return
-	}
 	c.setTask(s, taskSoftDeleting)
 	c.after(c.opts.Latencies.Delete, func() {
 		if s.ended() || s.task != taskSoftDeleting {

@@ -106,8 +106,5 @@ func (a *instanceAction) event(k *call, s *server) object {
 	if k.mv >= 62 {
 		e["hostId"] = hostID(s)
 	}
-	if k.mv >= 84 {
-		e["details"] = nil
-	}
 	return e
 }

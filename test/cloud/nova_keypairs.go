@@ -2,6 +2,8 @@ package cloud
 
 import (
 	"crypto/md5" //nolint:gosec // Nova's fingerprints are MD5
+	"encoding/base64"
+	"encoding/binary"
 	"fmt"
 	"net/http"
 	"strings"
@@ -78,7 +80,7 @@ func (c *Cloud) createKeypair(k *call) *reply {
 	if !k.decode(&req) || req.Keypair.Name == "" {
 		return malformedBody()
 	}
-	if !strings.HasPrefix(req.Keypair.PublicKey, "ssh-") {
+	if !isPublicKey(req.Keypair.PublicKey) {
 		return novaError(http.StatusBadRequest, "Keypair data is invalid: failed to generate fingerprint")
 	}
 	if c.keypairs[k.user.id][req.Keypair.Name] != nil {
@@ -91,6 +93,27 @@ func (c *Cloud) createKeypair(k *call) *reply {
 	v := c.addKeypair(k.user, req.Keypair.Name, req.Keypair.PublicKey).view(k)
 	v["user_id"] = k.user.id
 	return answer(status, object{"keypair": v})
+}
+
+// isPublicKey says whether a line is one of OpenSSH's: its second word holds strings, each after its length, the first being the key's type.
+func isPublicKey(line string) bool {
+	words := strings.Fields(line)
+	if len(words) < 2 {
+		return false
+	}
+	blob, err := base64.StdEncoding.DecodeString(words[1])
+	if err != nil {
+		return false
+	}
+	var parts []string
+	for len(blob) >= 4 {
+		n := int(binary.BigEndian.Uint32(blob))
+		if n > len(blob)-4 {
+			return false
+		}
+		parts, blob = append(parts, string(blob[4:4+n])), blob[4+n:]
+	}
+	return len(blob) == 0 && len(parts) > 1 && parts[0] == words[0]
 }
 
 func (c *Cloud) deleteKeypair(k *call) *reply {

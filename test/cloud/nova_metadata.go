@@ -92,7 +92,7 @@ func (c *Cloud) listServerTags(k *call) *reply {
 	if refused != nil {
 		return refused
 	}
-	return answer(http.StatusOK, object{"tags": list(s.tags)})
+	return answer(http.StatusOK, object{"tags": sorted(s.tags)})
 }
 
 func (c *Cloud) replaceServerTags(k *call) *reply {
@@ -107,7 +107,7 @@ func (c *Cloud) replaceServerTags(k *call) *reply {
 		return malformedBody()
 	}
 	s.tags = unique(req.Tags)
-	return answer(http.StatusOK, object{"tags": list(s.tags)})
+	return answer(http.StatusOK, object{"tags": sorted(s.tags)})
 }
 
 func (c *Cloud) addServerTag(k *call) *reply {

@@ -78,7 +78,7 @@ func (c *Cloud) snapshotImage(k *call, s *server, name string) *image {
 		return img
 	}
 	maps.Copy(img.props, map[string]string{
-		"base_image_ref": s.imageID, "owner_user_name": k.user.name, "owner_project_name": k.project.name, "boot_roles": "member,reader",
+		"base_image_ref": s.imageID, "owner_user_name": k.user.name, "owner_project_name": k.project.name, "boot_roles": "reader,member",
 		"instance_uuid": s.id, "user_id": k.user.id, "image_type": "snapshot",
 	})
 	return img
@@ -91,7 +91,7 @@ func checkProperties(img *image) *reply {
 		}
 	}
 	if _, ok := img.props["owner"]; ok {
-		return novaError(http.StatusForbidden, "You are not permitted to create images owned by '%s'.", img.props["owner"])
+		return novaError(http.StatusForbidden, "HTTP 403 Forbidden: You are not permitted to create images owned by &#x27;%s&#x27;.", img.props["owner"])
 	}
 	if len(img.props) > maxProperties {
 		return unexpectedGlance()

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net"
 	"slices"
+	"time"
 )
 
 func (c *Cloud) basicView(k *call, s *server) object {
@@ -20,8 +21,9 @@ func (c *Cloud) detailView(k *call, s *server) object {
 		"image": c.imageView(k, s), "flavor": c.flavorOf(k, s),
 		"created": isoSeconds(s.created), "updated": isoSeconds(s.updated), "addresses": c.addresses(s), "accessIPv4": "", "accessIPv6": "",
 		"OS-DCF:diskConfig": "MANUAL", "OS-EXT-AZ:availability_zone": s.shownZone(), "config_drive": "", "key_name": orNull(s.keyName),
-		"OS-SRV-USG:launched_at": isoMicrosNoZone(s.launched), "OS-SRV-USG:terminated_at": isoMicrosNoZone(s.terminated),
-		"OS-EXT-STS:task_state": orNull(s.task), "OS-EXT-STS:vm_state": s.vm, "OS-EXT-STS:power_state": s.power,
+		"OS-SRV-USG:launched_at":   isoMicrosNoZone(s.launched.Truncate(time.Second)),
+		"OS-SRV-USG:terminated_at": isoMicrosNoZone(s.terminated.Truncate(time.Second)),
+		"OS-EXT-STS:task_state":    orNull(s.task), "OS-EXT-STS:vm_state": s.vm, "OS-EXT-STS:power_state": s.power,
 		"os-extended-volumes:volumes_attached": s.volumesView(k),
 	})
 	if s.configDrive {
@@ -49,7 +51,7 @@ func (s *server) addNewer(mv int, v object) {
 	}{
 		{9, "locked", s.locked != ""},
 		{19, "description", s.description},
-		{26, "tags", list(s.tags)},
+		{26, "tags", sorted(s.tags)},
 		{63, "trusted_image_certificates", nil},
 		{73, "locked_reason", orNull(s.lockNote)},
 		{90, "OS-EXT-SRV-ATTR:hostname", s.hostname},

@@ -97,7 +97,7 @@ func (c *Cloud) process(r *http.Request) outcome {
 		return outcome{kind: reset}
 	}
 	ctx := r.Context()
-	if c.sleep(ctx, c.opts.Latencies.API+c.opts.Latencies.Op[k.Op]) != nil {
+	if c.sleep(ctx, c.latency(k.Op)) != nil {
 		return c.finish(k, outcome{kind: reset})
 	}
 	e := c.faultOf(k)
@@ -109,6 +109,12 @@ func (c *Cloud) process(r *http.Request) outcome {
 		e = c.hookAfter(k, rep.status)
 	}
 	return c.finish(k, c.applyAfter(ctx, k, e, rep))
+}
+
+func (c *Cloud) latency(op string) time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.opts.Latencies.API + c.opts.Latencies.Op[op]
 }
 
 // execute has the request's effect.

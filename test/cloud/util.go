@@ -21,6 +21,9 @@ func list[T any](s []T) []T {
 	return s
 }
 
+// sorted returns s in order, for JSON as list does.
+func sorted(s []string) []string { return list(slices.Sorted(slices.Values(s))) }
+
 func orNull(s string) any {
 	if s == "" {
 		return nil
