@@ -16,7 +16,6 @@ func (s *Session) active(ctx context.Context) (Progress, error) {
 	}
 	var stoppedOnes []*Machine
 	var waiting []string
-	changed := false
 	for _, m := range s.record.Machines {
 		srv, err := s.server(ctx, m.Creation.ServerID)
 		if err != nil {
@@ -26,7 +25,7 @@ func (s *Session) active(ctx context.Context) (Progress, error) {
 			return Progress{}, s.vanished(m)
 		}
 		if !srv.LaunchedAt.IsZero() && !m.Creation.Ran {
-			m.Creation.Ran, changed = true, true
+			m.Creation.Ran, s.dirty = true, true
 		}
 		switch {
 		case srv.Status == statusActive:
@@ -35,11 +34,6 @@ func (s *Session) active(ctx context.Context) (Progress, error) {
 			stoppedOnes = append(stoppedOnes, m)
 		}
 		waiting = append(waiting, lagging(m.Name, srv))
-	}
-	if changed || len(stoppedOnes) > 0 {
-		if err := s.save(ctx); err != nil {
-			return Progress{}, err
-		}
 	}
 	if err := s.act(ctx, stoppedOnes, s.bringUp(l)); err != nil {
 		return Progress{}, err

@@ -36,11 +36,10 @@ func (s *Session) cleanUp(ctx context.Context) (Progress, error) {
 	return done(), s.removeRecord(ctx)
 }
 
-// giveUpSnapshots saves, before the first is deleted, that the cluster is awake for good. The machines must be seen to run
-// once more: until then the snapshots are the last copy.
+// giveUpSnapshots saves, before the first is deleted, that the cluster is awake for good.
 func (s *Session) giveUpSnapshots(ctx context.Context) (Progress, error) {
-	if p, err := s.lookActive(ctx); err != nil || !p.Done {
-		return p, err
+	if lastCopies, err := s.lastCopies(ctx); err != nil || len(lastCopies) > 0 {
+		return s.pending(StageCleaning, s.engine.opts.Jitter(sweepEvery), lastCopies), err
 	}
 	r := s.record
 	now := s.now().UTC()
@@ -49,6 +48,31 @@ func (s *Session) giveUpSnapshots(ctx context.Context) (Progress, error) {
 	}
 	r.Done, r.Sealed, r.Opened, r.Machines, r.Observation, r.Tries = &now, nil, nil, nil, nil, nil
 	return done(), s.save(ctx)
+}
+
+// lastCopies names the machines whose snapshot is still the only copy of their disk. A worker that is gone from a cluster
+// that is healthy without it was removed on purpose; a member of the control plane never is.
+func (s *Session) lastCopies(ctx context.Context) ([]string, error) {
+	if _, err := s.look(ctx, false); err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, m := range s.record.Machines {
+		if m.Creation == nil || m.Creation.ServerID == "" {
+			out = append(out, m.Name+": no server yet")
+			continue
+		}
+		srv, err := s.server(ctx, m.Creation.ServerID)
+		switch {
+		case err != nil:
+			return nil, err
+		case !present(srv) && m.ControlPlane:
+			out = append(out, m.Name+": its server is gone")
+		case present(srv) && srv.LaunchedAt.IsZero():
+			out = append(out, m.Name+": its server has not run yet")
+		}
+	}
+	return out, nil
 }
 
 // sweepOnce deletes what earlier cycles left, as far as the cloud allows it now. It never waits and never fails: what

@@ -30,7 +30,6 @@ func (s *Session) open(ctx context.Context) (Progress, error) {
 	for _, m := range r.Machines {
 		m.Creation = &Creation{}
 	}
-	s.fresh = true
 	return done(), s.save(ctx)
 }
 
@@ -49,7 +48,7 @@ func (s *Session) create(ctx context.Context) (Progress, error) {
 	}
 	if len(todo) == 0 {
 		if len(waiting) > 0 {
-			return s.pending(StageStarting, s.soon(), waiting), s.save(ctx)
+			return s.pending(StageStarting, s.soon(), waiting), nil
 		}
 		return done(), nil
 	}
@@ -59,9 +58,6 @@ func (s *Session) create(ctx context.Context) (Progress, error) {
 	}
 	waiting = append(waiting, blockedBy...)
 	err = s.createAll(ctx, ready)
-	if len(ready) > 0 {
-		err = firstOf(s.save(ctx), err)
-	}
 	for _, m := range ready {
 		waiting = append(waiting, m.Name+": server requested")
 	}
@@ -91,7 +87,7 @@ func (s *Session) missing(ctx context.Context, l *look) (todo []*Machine, waitin
 		case c.NotBefore != nil && s.now().Before(*c.NotBefore):
 			waiting = append(waiting, fmt.Sprintf("%s: its server failed to start (%s); it is made again shortly", m.Name, c.Fault))
 		case !s.settle(&c.Attempt):
-			waiting = append(waiting, m.Name+": waiting whether its server appears, since the answer to the request was lost")
+			waiting = append(waiting, m.Name+": waiting whether its server appears, since the answer to the request is not known")
 		default:
 			todo = append(todo, m)
 		}
@@ -118,16 +114,32 @@ func (s *Session) place(ctx context.Context, l *look, m *Machine) (srv *openstac
 		return nil, "", err
 	case !present(srv):
 		return nil, "", s.vanished(m)
-	case !srv.LaunchedAt.IsZero():
-		c.Ran = true
+	case !srv.LaunchedAt.IsZero() && !c.Ran:
+		c.Ran, s.dirty = true, true
 	}
 	if srv.Status != statusError {
 		return srv, "", nil
 	}
-	if c.Ran && !s.cluster.Remake.Has(m.Name) {
-		return nil, "", blocked("%s: its server %s has run since the cluster was woken and is now in ERROR (%s). It is not made again from its snapshot %s, which is older: repair the server; or, if going back is right for this machine, annotate the cluster with %s: %q", m.Name, srv.ID, srv.Fault.Message, m.Snapshot.Name, RemakeAnnotation, m.Name)
+	if err := s.mayRemake(m, srv); err != nil {
+		return nil, "", err
 	}
 	return nil, fmt.Sprintf("its server failed to start: %s", srv.Fault.Message), s.discard(ctx, m, srv)
+}
+
+// mayRemake fails for a server that has run and failed, unless an annotation orders to go back.
+func (s *Session) mayRemake(m *Machine, srv *openstackclient.Server) error {
+	if !m.Creation.Ran {
+		return nil
+	}
+	if !s.cluster.Remake.Has(m.Name) {
+		return blocked("%s: its server %s has run since the cluster was woken and is now in ERROR (%s). It is not made again from its snapshot %s, which is older: repair the server; or, if going back is right for this machine, annotate the cluster with %s: %q", m.Name, srv.ID, srv.Fault.Message, m.Snapshot.Name, RemakeAnnotation, m.Name)
+	}
+	s.remade(m)
+	return nil
+}
+
+func (s *Session) remade(m *Machine) {
+	s.event("Warning", "ServerRemade", fmt.Sprintf("%s is made again from its snapshot %s, as the annotation orders: what it wrote since is lost", m.Name, m.Snapshot.Name))
 }
 
 // RemakeAnnotation names the machines, separated by commas, that may be made again from a snapshot older than what they
@@ -137,8 +149,8 @@ const RemakeAnnotation = "hibernation.overwinter.io/remake-server"
 // vanished says what becomes of a machine whose server is gone although it had been made.
 func (s *Session) vanished(m *Machine) error {
 	if s.cluster.Remake.Has(m.Name) {
-		s.event("Warning", "ServerRemade", fmt.Sprintf("%s is made again from its snapshot %s, as the annotation orders", m.Name, m.Snapshot.Name))
-		*m.Creation = Creation{}
+		s.remade(m)
+		*m.Creation, s.dirty = Creation{}, true
 		return nil
 	}
 	return blocked("%s: its server %s was made from snapshot %s and is gone, and may have run. It is not made again from that snapshot by itself: find out who deleted it; if going back is right for this machine, annotate the cluster with %s: %q", m.Name, m.Creation.ServerID, m.Snapshot.Name, RemakeAnnotation, m.Name)
@@ -165,7 +177,7 @@ func (s *Session) adopt(ctx context.Context, l *look, m *Machine) error {
 		match, failed = failed[:min(1, len(failed))], failed[min(1, len(failed)):]
 	}
 	if len(match) == 1 {
-		m.Creation.ServerID, m.Creation.Attempt = match[0].ID, Attempt{}
+		m.Creation.ServerID, m.Creation.Attempt, s.dirty = match[0].ID, Attempt{}, true
 	}
 	for _, srv := range failed {
 		if err := s.deleteFailed(ctx, m, srv.ID); err != nil {
@@ -207,7 +219,7 @@ func (s *Session) discarded(ctx context.Context, m *Machine) (*openstackclient.S
 	case err != nil:
 		return nil, "", err
 	case srv == nil:
-		c.Discarded, c.ServerID, c.Ran = "", "", false
+		c.Discarded, c.ServerID, c.Ran, s.dirty = "", "", false, true
 		return nil, "", nil
 	case srv.Status == statusSoftDeleted:
 		return nil, "its failed server is being deleted", s.forceDelete(ctx, m, srv.ID)
@@ -310,18 +322,30 @@ func (s *Session) portGone(ctx context.Context, m *Machine, want Port) error {
 	return blocked("%s: its port %s is gone: make a port with MAC %s and addresses %v on network %s, and put its ID into the record, Secret %s/%s; nothing was touched", m.Name, want.ID, want.MAC, want.IPs, want.NetworkID, s.cluster.Namespace, RecordName(s.cluster.Name))
 }
 
-// createAll asks for the servers, the control plane's before the others, with no waiting in between.
+// createAll asks for the servers, the control plane's before the others, with no waiting in between. What is known of them
+// is saved before and after.
 func (s *Session) createAll(ctx context.Context, machines []*Machine) error {
+	if len(machines) == 0 {
+		return nil
+	}
 	keys, err := s.usableKeys(ctx, machines)
 	if err != nil {
 		return err
 	}
 	for _, group := range byRole(machines) {
-		if err := s.act(ctx, group, func(ctx context.Context, m *Machine) error { return s.createOne(ctx, m, keys[m.Spec.KeyName]) }); err != nil {
+		attempts := make([]*Attempt, len(group))
+		for i, m := range group {
+			attempts[i] = &m.Creation.Attempt
+		}
+		if err := s.intend(ctx, attempts); err != nil {
 			return err
 		}
+		err := s.act(ctx, group, func(ctx context.Context, m *Machine) error { return s.createOne(ctx, m, keys[m.Spec.KeyName]) })
+		if err != nil {
+			return firstOf(s.save(ctx), err)
+		}
 	}
-	return nil
+	return s.save(ctx)
 }
 
 // usableKeys tells which key pairs the credentials' user has: Nova knows a key pair only for its owner. The key itself is on
@@ -350,12 +374,11 @@ func (s *Session) usableKeys(ctx context.Context, machines []*Machine) (map[stri
 
 func (s *Session) createOne(ctx context.Context, m *Machine, withKey bool) error {
 	id, err := s.cloud.CreateServer(ctx, createOpts(m, withKey))
-	switch {
-	case err == nil:
+	if !openstackclient.IsAmbiguous(err) {
 		m.Creation.ServerID, m.Creation.Attempt = id, Attempt{}
+	}
+	if err == nil {
 		return nil
-	case openstackclient.IsAmbiguous(err):
-		s.unsure(&m.Creation.Attempt)
 	}
 	return fmt.Errorf("%s could not be made with flavor %s (%s): %w", m.Name, m.Spec.FlavorName, m.Spec.FlavorID, err)
 }

@@ -95,6 +95,7 @@ func (e *Engine) Session(cluster Cluster, cloud openstackclient.Client, logger l
 		cloud:   cloud,
 		log:     logger,
 		absent:  sets.New[string](),
+		missed:  sets.New[*Attempt](),
 		ends:    e.opts.Clock.Now().Add(e.opts.Budget),
 	}
 }

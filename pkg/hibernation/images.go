@@ -78,22 +78,33 @@ func matchShot(list []images.Image, want *Snapshot) (match *images.Image, spare 
 }
 
 // settle decides, for something that was not found, whether it may be asked for: not within a minute of a request whose
-// answer was lost, nor before it was missed twice.
+// answer is not known, nor before it was missed in two passes.
 func (s *Session) settle(a *Attempt) bool {
-	if a.Unsure == nil {
+	if a.Asked == nil {
 		return true
 	}
-	a.Misses++
-	if a.Misses < 2 || s.now().Sub(*a.Unsure) < unsureFor {
+	if !s.missed.Has(a) {
+		s.missed.Insert(a)
+		a.Misses++
+		s.dirty = true
+	}
+	if a.Misses < 2 || s.now().Sub(*a.Asked) < unsureFor {
 		return false
 	}
 	*a = Attempt{}
 	return true
 }
 
-func (s *Session) unsure(a *Attempt) {
+// intend saves, before requests to make things are sent, that they are.
+func (s *Session) intend(ctx context.Context, attempts []*Attempt) error {
+	if len(attempts) == 0 {
+		return nil
+	}
 	now := s.now().UTC()
-	*a = Attempt{Unsure: &now}
+	for _, a := range attempts {
+		*a = Attempt{Asked: &now}
+	}
+	return s.save(ctx)
 }
 
 // deleteImage deletes an image and tells whether it is gone; false without an error means that it is in use or protected.

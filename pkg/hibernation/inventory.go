@@ -49,9 +49,10 @@ func (s *Session) begin(ctx context.Context, machines []*Machine) error {
 		return err
 	}
 	if s.record == nil {
-		s.record = &Record{InfraID: s.cluster.InfraID, Cloud: scope}
+		s.record = &Record{InfraID: s.cluster.InfraID}
 	}
 	r := s.record
+	r.Cloud = scope
 	now := s.now().UTC()
 	r.Cut = &Cut{Cycle: nextCycle(now, earlier...), StartedAt: now}
 	r.LastCycle, r.Done = r.Cut.Cycle, nil

@@ -62,20 +62,22 @@ func (s *Session) run(ctx context.Context, steps []step) (Progress, error) {
 // Hibernate advances towards all machines being snapshots. A finding that makes the cut impossible is rolled back, and
 // comes back as a *Refusal once that is done. Other errors: *Blocked, *openstackclient.Error, Kubernetes' own.
 func (s *Session) Hibernate(ctx context.Context) (Progress, error) {
-	return s.pass(ctx, func(ctx context.Context) (Progress, error) {
-		if s.abandoned() {
-			return s.rollBack(ctx, "")
-		}
-		p, err := s.run(ctx, cutSteps)
-		var a *abandonment
-		if errors.As(err, &a) {
-			return s.rollBack(ctx, a.why)
-		}
-		if err != nil || !p.Done {
-			return p, err
-		}
-		return s.run(ctx, deleteSteps)
-	})
+	return s.pass(ctx, s.putToSleep)
+}
+
+func (s *Session) putToSleep(ctx context.Context) (Progress, error) {
+	if s.record != nil && s.record.Cut != nil && s.record.Cut.Abandoned {
+		return s.rollBack(ctx, "")
+	}
+	p, err := s.run(ctx, cutSteps)
+	var a *abandonment
+	if errors.As(err, &a) {
+		return s.rollBack(ctx, a.why)
+	}
+	if err != nil || !p.Done {
+		return p, err
+	}
+	return s.run(ctx, deleteSteps)
 }
 
 // Resume advances towards all machines being active servers. A hibernation that is not sealed is rolled back; one that is
@@ -85,7 +87,7 @@ func (s *Session) Resume(ctx context.Context) (Progress, error) {
 		if s.record == nil {
 			return done(), nil
 		}
-		if s.record.Cut != nil {
+		if s.record.Cut != nil && !s.record.behindSeal() {
 			if p, err := s.rollBack(ctx, byUser); err != nil || !p.Done {
 				return p, err
 			}
@@ -96,7 +98,7 @@ func (s *Session) Resume(ctx context.Context) (Progress, error) {
 		case s.record.Sealed == nil:
 			return s.forgive(ctx)
 		case s.record.Opened == nil:
-			if p, err := s.run(ctx, deleteSteps); err != nil || !p.Done {
+			if p, err := s.putToSleep(ctx); err != nil || !p.Done {
 				return p, err
 			}
 		}
@@ -160,10 +162,6 @@ func (s *Session) Summary(ctx context.Context) (Summary, error) {
 		}
 	}
 	return sum, nil
-}
-
-func (s *Session) abandoned() bool {
-	return s.record != nil && s.record.Cut != nil && s.record.Cut.Abandoned
 }
 
 // final tells whether the cloud's answer will stay the same until somebody changes something.

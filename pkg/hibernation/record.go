@@ -153,9 +153,9 @@ type Creation struct {
 
 // Attempt is a request to make something.
 type Attempt struct {
-	// Unsure is when the answer to such a request was lost: until a minute later and two looks without the object, it is
-	// not repeated.
-	Unsure *time.Time `json:"unsure,omitempty"`
+	// Asked is saved before the request is sent and removed when its answer is known. While it stands the object may
+	// exist: until a minute later and two looks without it, the request is not repeated.
+	Asked *time.Time `json:"asked,omitempty"`
 	// Misses counts these looks.
 	Misses int `json:"misses,omitempty"`
 }
@@ -177,6 +177,11 @@ func (r *Record) sortMachines() {
 	})
 }
 
+// pinned tells whether the record says anything of the cloud, so that it means nothing anywhere else.
+func (r *Record) pinned() bool {
+	return r.Cut != nil || r.Sealed != nil || len(r.Leftovers) > 0
+}
+
 // inCut returns the machines that take part in the present cut.
 func (r *Record) inCut() []*Machine {
 	var in []*Machine
@@ -188,12 +193,7 @@ func (r *Record) inCut() []*Machine {
 	return in
 }
 
-// asleep tells whether the machine is a snapshot that no server was made from, so that its old server must be gone.
-func (m *Machine) asleep() bool {
-	return !m.InCut && m.Snapshot != nil && m.Creation == nil
-}
-
-// give up a snapshot: it is deleted when the cloud allows it.
+// giveUp notes a snapshot as needed no more: it is deleted when the cloud allows it.
 func (r *Record) giveUp(s *Snapshot) {
 	if s == nil || s.ID == "" {
 		return

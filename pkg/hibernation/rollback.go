@@ -59,7 +59,7 @@ func (s *Session) discardUnfinished(ctx context.Context) (Progress, error) {
 	for _, m := range s.record.inCut() {
 		shots := shotsOf(list, m)
 		if len(shots) == 0 && m.Shot.ID == "" && !s.settle(&m.Shot.Attempt) {
-			waiting = append(waiting, m.Name+": waiting whether its snapshot appears, since the answer to the request was lost")
+			waiting = append(waiting, m.Name+": waiting whether its snapshot appears, since the answer to the request is not known")
 		}
 		srv, err := s.server(ctx, m.ServerID)
 		if err != nil {
@@ -75,9 +75,6 @@ func (s *Session) discardUnfinished(ctx context.Context) (Progress, error) {
 		return Progress{}, err
 	}
 	if len(waiting) > 0 {
-		if err := s.save(ctx); err != nil {
-			return Progress{}, err
-		}
 		return s.pending(StageRollingBack, s.engine.opts.Jitter(unsureFor/3), waiting), nil
 	}
 	return done(), nil
@@ -187,12 +184,7 @@ func (s *Session) forgetCut(ctx context.Context) (Progress, error) {
 	}
 	cut := r.Cut
 	r.Cut = nil
-	for _, m := range r.Machines {
-		m.InCut, m.Shot = false, nil
-	}
-	if r.Sealed == nil {
-		r.Machines, r.Observation = nil, nil
-	}
+	r.leaveCut()
 	if cut.Counted {
 		s.countTry(cut.Why)
 	}
@@ -203,6 +195,21 @@ func (s *Session) forgetCut(ctx context.Context) (Progress, error) {
 		return done(), nil
 	}
 	return done(), s.sweep(ctx)
+}
+
+// leaveCut forgets which machines took part in the cut, and those that have no snapshot but its.
+func (r *Record) leaveCut() {
+	kept := r.Machines[:0]
+	for _, m := range r.Machines {
+		m.InCut, m.Shot = false, nil
+		if m.Snapshot != nil {
+			kept = append(kept, m)
+		}
+	}
+	r.Machines = kept
+	if r.Sealed == nil {
+		r.Observation = nil
+	}
 }
 
 // forgive ends what is left of hibernations of a cluster that is to run and has no snapshots: the count of failed tries.

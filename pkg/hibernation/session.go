@@ -14,6 +14,8 @@ import (
 	"github.com/overwinter/overwinter/pkg/openstackclient"
 )
 
+const saveTimeout = 10 * time.Second
+
 // Session is one reconcile of one cluster.
 type Session struct {
 	engine  *Engine
@@ -36,6 +38,10 @@ type Session struct {
 	ports map[string][]ports.Port
 	// absent are the servers that answered 404.
 	absent sets.Set[string]
+	// dirty says that the record holds what the next pass must know, though nothing is about to be done.
+	dirty bool
+	// missed are the objects that this pass did not find: more looks at the same list are no further proof.
+	missed sets.Set[*Attempt]
 	// why is what ended the cut that is being rolled back; empty if its record already says so.
 	why string
 }
@@ -76,6 +82,9 @@ func (s *Session) save(ctx context.Context) error {
 	if err := s.yield(); err != nil {
 		return err
 	}
+	// What was just done must be saved even if the pass has run out of time.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
+	defer cancel()
 	s.record.Version = recordVersion
 	s.record.Claim = &Claim{Holder: s.engine.opts.Holder, Seconds: int(claimFor / time.Second), At: s.now().UTC()}
 	st, err := s.engine.store.save(ctx, s.cluster, s.stored, s.record)
@@ -84,7 +93,7 @@ func (s *Session) save(ctx context.Context) error {
 		s.loaded = false
 		return err
 	}
-	s.stored, s.claimed = st, true
+	s.stored, s.claimed, s.dirty = st, true, false
 	s.engine.saw(s.key(), st.version(), true)
 	return nil
 }
@@ -139,6 +148,9 @@ func (s *Session) pass(ctx context.Context, verb func(context.Context) (Progress
 		return Progress{}, err
 	}
 	p, err := verb(ctx)
+	if err == nil && s.dirty && s.record != nil {
+		err = s.save(ctx)
+	}
 	var h *held
 	switch {
 	case errors.As(err, &h):
@@ -158,7 +170,7 @@ func (s *Session) checkCloud(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if s.record != nil && s.record.Cloud != scope {
+	if s.record != nil && s.record.pinned() && s.record.Cloud != scope {
 		return blocked("the credentials lead to project %s in region %q of %s, and the cluster sleeps in project %s in region %q of %s: put the right credentials there; nothing was touched",
 			scope.ProjectID, scope.Region, scope.AuthURL, s.record.Cloud.ProjectID, s.record.Cloud.Region, s.record.Cloud.AuthURL)
 	}

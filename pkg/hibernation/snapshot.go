@@ -51,29 +51,34 @@ func (s *Session) snapshot(ctx context.Context) (Progress, error) {
 	if len(st.todo) == 0 && len(st.waiting) == 0 && len(st.spare) == 0 {
 		return done(), nil
 	}
-	if !cut.Shooting {
-		cut.Shooting = true
-		if err := s.save(ctx); err != nil {
-			return Progress{}, err
-		}
-	}
 	if err := s.removeSpare(ctx, st.spare); err != nil {
 		return Progress{}, err
 	}
 	room := max(s.engine.opts.SnapshotsInFlight-st.inFlight, 0)
-	now := st.todo[:min(room, len(st.todo))]
-	if err := s.act(ctx, now, s.shoot); err != nil {
-		return Progress{}, firstOf(s.save(ctx), err)
-	}
-	if len(now) > 0 {
-		if err := s.save(ctx); err != nil {
-			return Progress{}, err
-		}
+	if err := s.shootAll(ctx, st.todo[:min(room, len(st.todo))]); err != nil {
+		return Progress{}, err
 	}
 	for _, m := range st.todo {
 		st.waiting = append(st.waiting, m.Name+": snapshot queued")
 	}
 	return s.pending(StageStopping, s.later(cut.StartedAt), st.waiting), nil
+}
+
+// shootAll asks for snapshots, and saves before and after what is known of them.
+func (s *Session) shootAll(ctx context.Context, machines []*Machine) error {
+	if len(machines) == 0 {
+		return nil
+	}
+	attempts := make([]*Attempt, len(machines))
+	for i, m := range machines {
+		attempts[i] = &m.Shot.Attempt
+	}
+	s.record.Cut.Shooting = true
+	if err := s.intend(ctx, attempts); err != nil {
+		return err
+	}
+	err := s.act(ctx, machines, s.shoot)
+	return firstOf(s.save(ctx), err)
 }
 
 // firstOf returns the second error, unless the first one says that even saving failed.
@@ -137,13 +142,13 @@ func (s *Session) sortShot(st *shots, m *Machine, img *images.Image) error {
 		st.todo = append(st.todo, m)
 	case img == nil:
 		st.inFlight++
-		st.waiting = append(st.waiting, m.Name+": waiting whether its snapshot appears, since the answer to the request was lost")
+		st.waiting = append(st.waiting, m.Name+": waiting whether its snapshot appears, since the answer to the request is not known")
 	case broken(img):
 		return abandon("%s: its snapshot ended in status %s", m.Name, img.Status)
 	case finished(img):
-		m.Shot.ID = img.ID
+		m.Shot.ID, m.Shot.Attempt = img.ID, Attempt{}
 	default:
-		m.Shot.ID = img.ID
+		m.Shot.ID, m.Shot.Attempt = img.ID, Attempt{}
 		st.inFlight++
 		st.waiting = append(st.waiting, fmt.Sprintf("%s: snapshot %s", m.Name, img.Status))
 	}
@@ -157,14 +162,12 @@ func (s *Session) shoot(ctx context.Context, m *Machine) error {
 		Name:     m.Shot.Name,
 		Metadata: map[string]string{propInfraID: s.cluster.InfraID, propCycle: m.Shot.Cycle},
 	})
+	if !openstackclient.IsAmbiguous(err) {
+		m.Shot.ID, m.Shot.Attempt = id, Attempt{}
+	}
 	switch {
-	case err == nil:
-		m.Shot.ID = id
-		return nil
 	case final(err):
 		return abandon("%s: its snapshot was refused: %v", m.Name, err)
-	case openstackclient.IsAmbiguous(err):
-		s.unsure(&m.Shot.Attempt)
 	case openstackclient.KindOf(err) == openstackclient.KindConflict, openstackclient.IsNotFound(err):
 		// Its state has changed since the look: the next one shows how.
 		return nil

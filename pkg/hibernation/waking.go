@@ -19,8 +19,8 @@ func (s *Session) neverStarted(ctx context.Context, l *look) (keep []*Machine, w
 			return nil, nil, s.leaveOut(m, err)
 		case wait != "":
 			waiting = append(waiting, m.Name+": "+wait)
-		case srv == nil && m.Creation.Unsure != nil && !s.settle(&m.Creation.Attempt):
-			waiting = append(waiting, m.Name+": waiting whether its server appears, since the answer to the request was lost")
+		case srv == nil && !s.settle(&m.Creation.Attempt):
+			waiting = append(waiting, m.Name+": waiting whether its server appears, since the answer to the request is not known")
 		case srv == nil:
 			keep = append(keep, sleeping(m))
 		case srv.LaunchedAt.IsZero():
@@ -28,7 +28,7 @@ func (s *Session) neverStarted(ctx context.Context, l *look) (keep []*Machine, w
 		}
 	}
 	if len(waiting) > 0 {
-		return nil, waiting, s.save(ctx)
+		return nil, waiting, nil
 	}
 	return keep, nil, nil
 }
