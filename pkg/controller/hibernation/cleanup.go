@@ -30,6 +30,9 @@ func (v *visit) cleanup(ctx context.Context, record hibernation.Summary) (Outcom
 	if left := due.Sub(v.now); left > 0 {
 		return Outcome{After: left}, nil
 	}
+	if twins, err := v.twins(ctx); err != nil || len(twins) > 0 {
+		return Outcome{After: wait.Jitter(leftoversRetry, jitter)}, err
+	}
 	progress, err := cleaner.Cleanup(ctx, v.cd, v.Client, v.logger)
 	if err != nil {
 		return v.quietly(ctx, err), nil

@@ -2,7 +2,6 @@ package hibernation
 
 import (
 	"context"
-	"errors"
 
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
@@ -23,8 +22,8 @@ func (v *visit) release(ctx context.Context) (Outcome, error) {
 	v.memo.awake = nil
 	releaser, ok := v.actuator.(Releaser)
 	if !ok || v.cd.Spec.ClusterMetadata == nil {
-		return v.stuck(ctx, errors.New("spec.platform or spec.clusterMetadata no longer says which machines are meant; "+
-			"remove the finalizer "+hivev1.FinalizerRecord+" when nothing of the cluster's hibernation is left")), nil
+		return v.stuck(ctx, misconfigured("spec.platform or spec.clusterMetadata no longer says which machines are meant; "+
+			"remove the finalizer %s when nothing of the cluster's hibernation is left", hivev1.FinalizerRecord)), nil
 	}
 	keep, err := v.keeps(ctx)
 	if err != nil {

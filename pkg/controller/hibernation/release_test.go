@@ -1,0 +1,206 @@
+package hibernation
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	hivev1 "github.com/overwinter/overwinter/apis/hive/v1"
+	"github.com/overwinter/overwinter/pkg/hibernation"
+	"github.com/overwinter/overwinter/pkg/openstackclient"
+)
+
+// ready makes a cluster that has been ready for a while and still has its record.
+func ready(since time.Duration) []func(cd *hivev1.ClusterDeployment) {
+	return []func(cd *hivev1.ClusterDeployment){showing(StateRunning, since), withFinalizer}
+}
+
+func opened() hibernation.Summary {
+	return hibernation.Summary{Exists: true, Sealed: true, Opened: true}
+}
+
+func TestCleanupOnceHealthy(t *testing.T) {
+	b := newBench(t, installedCD(ready(4*time.Minute)...))
+	b.actuator.summary = opened()
+	b.Expect(b.visit()).To(Equal(6 * time.Minute))
+	b.Expect(b.calls()).To(BeEmpty())
+
+	b.pass(6 * time.Minute)
+	b.restart()
+	b.actuator.cleanup = hibernation.Progress{After: 3 * time.Second}
+	b.Expect(b.visit()).To(Equal(3 * time.Second))
+	b.Expect(b.calls()).To(Equal([]string{"Cleanup"}))
+	b.Expect(b.cd().Finalizers).To(ContainElement(hivev1.FinalizerRecord))
+	b.Expect(b.shown()).To(Equal(shownRunning))
+
+	b.actuator.cleanup = hibernation.Progress{Done: true}
+	b.visit()
+	b.Expect(b.cd().Finalizers).To(BeEmpty())
+	b.Expect(b.shown()).To(Equal(shownRunning))
+	b.Expect(b.visit()).To(BeZero())
+}
+
+func TestLeftoversAreTriedHourly(t *testing.T) {
+	b := newBench(t, installedCD(ready(time.Hour)...))
+	b.actuator.summary = hibernation.Summary{Exists: true, Leftovers: 2}
+	b.actuator.cleanup = hibernation.Progress{Done: true, After: time.Minute}
+	after := b.visit()
+	b.Expect(after).To(And(BeNumerically(">=", time.Hour), BeNumerically("<=", 72*time.Minute)))
+	b.Expect(b.calls()).To(Equal([]string{"Cleanup"}))
+	b.Expect(b.cd().Finalizers).To(ContainElement(hivev1.FinalizerRecord))
+	b.Expect(b.shown()).To(Equal(shownRunning))
+
+	b.pass(time.Minute)
+	b.visit()
+	b.Expect(b.calls()).To(BeEmpty(), "no visit in between costs anything")
+
+	b.pass(after)
+	b.actuator.summary.Leftovers = 0
+	b.visit()
+	b.Expect(b.cd().Finalizers).To(BeEmpty())
+}
+
+// TestCleanupThatFails is no concern of the cluster's users.
+func TestCleanupThatFails(t *testing.T) {
+	b := newBench(t, installedCD(ready(time.Hour)...))
+	b.actuator.summary = opened()
+	b.actuator.cleanupErr = &openstackclient.Error{Kind: openstackclient.KindForbidden}
+	b.Expect(b.visit()).To(BeNumerically(">=", slowRetry))
+	b.Expect(b.shown()).To(Equal(shownRunning))
+	b.Expect(b.writes).To(BeZero())
+	b.Expect(b.events()).To(BeEmpty())
+}
+
+func TestCleanupAndHibernateAfter(t *testing.T) {
+	b := newBench(t, installedCD(append(ready(4*time.Minute), hibernateAfter(5*time.Minute))...))
+	b.actuator.summary = opened()
+	b.Expect(b.visit()).To(Equal(time.Minute))
+}
+
+func TestFinalizerWithoutRecordGoes(t *testing.T) {
+	b := newBench(t, installedCD(ready(time.Minute)...))
+	b.visit()
+	b.Expect(b.cd().Finalizers).To(BeEmpty())
+	b.Expect(b.calls()).To(BeEmpty())
+}
+
+func deleting(changes ...func(cd *hivev1.ClusterDeployment)) *hivev1.ClusterDeployment {
+	cd := installedCD(append([]func(cd *hivev1.ClusterDeployment){showing(StateHibernating, time.Hour)}, changes...)...)
+	now := ago(0)
+	cd.DeletionTimestamp = now
+	cd.Finalizers = append(cd.Finalizers, hivev1.FinalizerDeprovision)
+	return cd
+}
+
+var shownDeleted = [3]string{"Unknown", "Unknown ClusterDeploymentDeleted", "Unknown ClusterDeploymentDeleted"}
+
+func TestDeletedWithoutRecord(t *testing.T) {
+	b := newBench(t, deleting())
+	b.Expect(b.visit()).To(BeZero())
+	b.Expect(b.shown()).To(Equal(shownDeleted))
+	b.Expect(b.calls()).To(BeEmpty())
+	b.Expect(b.cd().Finalizers).To(ConsistOf(hivev1.FinalizerDeprovision))
+}
+
+func TestDeletedWithRecord(t *testing.T) {
+	b := newBench(t, deleting(withFinalizer))
+	b.actuator.released = hibernation.Progress{After: 4 * time.Second, Waiting: []string{"m-0: being unpaused"}}
+	b.Expect(b.visit()).To(Equal(4 * time.Second))
+	b.Expect(b.shown()).To(Equal(shownDeleted))
+	b.Expect(b.message(hivev1.ClusterHibernatingCondition)).To(ContainSubstring("m-0: being unpaused"))
+	b.Expect(b.cd().Finalizers).To(ContainElement(hivev1.FinalizerRecord))
+
+	b.actuator.released = hibernation.Progress{Done: true}
+	b.visit()
+	b.Expect(b.calls()).To(Equal([]string{"Release", "Release"}))
+	b.Expect(b.actuator.kept).To(BeFalse())
+	b.Expect(b.cd().Finalizers).To(ConsistOf(hivev1.FinalizerDeprovision), "others' finalizers are others'")
+}
+
+// TestLastFinalizer: the ClusterDeployment is gone with it, and there is no status left to write.
+func TestLastFinalizer(t *testing.T) {
+	cd := deleting()
+	cd.Finalizers = []string{hivev1.FinalizerRecord}
+	b := newBench(t, cd)
+	b.actuator.released = hibernation.Progress{Done: true}
+	b.visit()
+	err := b.hub.Get(t.Context(), key(), &hivev1.ClusterDeployment{})
+	b.Expect(apierrors.IsNotFound(err)).To(BeTrue())
+}
+
+func TestDeletedAndKept(t *testing.T) {
+	tests := []struct {
+		name   string
+		change func(cd *hivev1.ClusterDeployment)
+		keep   bool
+	}{
+		{"preserved", func(cd *hivev1.ClusterDeployment) { cd.Spec.PreserveOnDelete = true }, true},
+		{"moved to another hub", annotated(hivev1.AnnotationRelocate, "move/complete"), true},
+		{"not handed over by another hub", annotated(hivev1.AnnotationRelocate, "move/incoming"), true},
+		{"not moved yet", annotated(hivev1.AnnotationRelocate, "move/outgoing"), false},
+		{"power state paused", annotated(hivev1.AnnotationPowerStatePause, "true"), false},
+		{"not installed any more", func(cd *hivev1.ClusterDeployment) { cd.Spec.Installed = false }, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			b := newBench(t, deleting(withFinalizer, tt.change))
+			b.actuator.released = hibernation.Progress{Done: true}
+			b.visit()
+			b.Expect(b.calls()).To(Equal([]string{"Release"}))
+			b.Expect(b.actuator.kept).To(Equal(tt.keep))
+			b.Expect(b.cd().Finalizers).To(ConsistOf(hivev1.FinalizerDeprovision))
+		})
+	}
+}
+
+func TestDeletedTwinKeepsTheOthersCluster(t *testing.T) {
+	twin := installedCD()
+	twin.Namespace, twin.Name, twin.UID = "other", "twin", "uid-2"
+	b := newBench(t, deleting(withFinalizer), twin)
+	b.actuator.released = hibernation.Progress{Done: true}
+	b.visit()
+	b.Expect(b.actuator.kept).To(BeTrue())
+}
+
+func TestDeletedWhileReconcilingIsPaused(t *testing.T) {
+	b := newBench(t, deleting(withFinalizer, annotated(hivev1.AnnotationReconcilePause, "true")))
+	b.visit()
+	b.Expect(b.calls()).To(BeEmpty())
+	b.Expect(b.cd().Finalizers).To(ContainElement(hivev1.FinalizerRecord))
+}
+
+func TestReleaseThatFails(t *testing.T) {
+	b := newBench(t, deleting(withFinalizer))
+	b.actuator.releaseErr = misconfigured("the Secret demo/creds does not exist")
+	after := b.visit()
+	b.Expect(after).To(BeNumerically(">=", slowRetry))
+	b.Expect(b.message(hivev1.ClusterHibernatingCondition)).To(And(ContainSubstring("cannot go yet"), ContainSubstring("demo/creds")))
+	b.Expect(b.cd().Finalizers).To(ContainElement(hivev1.FinalizerRecord))
+	b.calls()
+	b.visit()
+	b.Expect(b.calls()).To(BeEmpty())
+
+	b.pass(after)
+	b.actuator.releaseErr, b.actuator.released = nil, hibernation.Progress{Done: true}
+	b.visit()
+	b.Expect(b.cd().Finalizers).To(ConsistOf(hivev1.FinalizerDeprovision))
+}
+
+func TestReleaseOfWhatNobodyKnows(t *testing.T) {
+	b := newBench(t, deleting(withFinalizer, notOnOpenStack))
+	b.visit()
+	b.Expect(b.cd().Finalizers).To(ContainElement(hivev1.FinalizerRecord))
+	b.Expect(b.message(hivev1.ClusterHibernatingCondition)).To(ContainSubstring("remove the finalizer"))
+}
+
+func TestKubernetesErrorsGoToTheQueue(t *testing.T) {
+	b := newBench(t, installedCD())
+	b.actuator.running = true
+	b.reconciler.Client = noStatus{b.hub}
+	_, err := b.reconciler.Reconcile(t.Context(), request())
+	b.Expect(err).To(MatchError(ContainSubstring("write the status")))
+	b.Expect(errors.Is(err, errNoStatus)).To(BeTrue())
+}
