@@ -162,14 +162,17 @@ func (s *Session) server(ctx context.Context, id string) (*openstackclient.Serve
 		return nil, nil
 	}
 	srv, err := s.cloud.GetServer(ctx, openstackclient.ViewHostname, id)
-	if !openstackclient.IsNotFound(err) {
-		return srv, err
+	if openstackclient.IsNotFound(err) {
+		s.absent.Insert(id)
+		return nil, s.checkCloud(ctx)
 	}
-	if err := s.checkCloud(ctx); err != nil {
+	if err != nil {
 		return nil, err
 	}
-	s.absent.Insert(id)
-	return nil, nil
+	if mine, err := owned(srv, s.cluster.InfraID); err == nil && mine && s.seen != nil {
+		s.seen.servers[id] = srv
+	}
+	return srv, nil
 }
 
 // portsOf returns the ports of the given servers, by server.

@@ -97,7 +97,8 @@ func (s *Session) restoreServers(ctx context.Context) (Progress, error) {
 	if s.record.behindSeal() {
 		return done(), nil
 	}
-	if _, err := s.look(ctx, false); err != nil {
+	l, err := s.look(ctx, false)
+	if err != nil {
 		return Progress{}, err
 	}
 	var todo []*Machine
@@ -124,7 +125,7 @@ func (s *Session) restoreServers(ctx context.Context) (Progress, error) {
 		return Progress{}, blocked("none of the servers in the hibernation record exists: this is an old copy of the record, or they were deleted by somebody else; put the right record there; its snapshots, cycle %s, are kept", s.record.Cut.Cycle)
 	}
 	for _, group := range byRole(todo) {
-		if err := s.act(ctx, group, s.bringBack(s.seen)); err != nil {
+		if err := s.act(ctx, group, s.bringBack(l)); err != nil {
 			return Progress{}, err
 		}
 	}
