@@ -1,19 +1,16 @@
 package hibernation_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
 	. "github.com/onsi/gomega"
 	log "github.com/sirupsen/logrus"
-	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/types"
 	clocktesting "k8s.io/utils/clock/testing"
-	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"github.com/overwinter/overwinter/pkg/hibernation"
 	"github.com/overwinter/overwinter/pkg/openstackclient"
@@ -23,6 +20,7 @@ import (
 const (
 	infraID = "demo-x7k2p"
 	project = cloud.DefaultProject
+	master0 = infraID + "-master-0"
 )
 
 var start = time.Date(2026, 11, 23, 15, 4, 5, 0, time.UTC)
@@ -34,119 +32,191 @@ type rig struct {
 	clock  *clocktesting.FakeClock
 	cloud  *cloud.Cloud
 	seeded *cloud.Cluster
-	kube   client.WithWatch
-	engine *hibernation.Engine
-	api    openstackclient.Client
+	kube   *kube
+	// options are what the engine was made with, for a test that needs another manager.
+	options hibernation.Options
+	engine  *hibernation.Engine
+	api     openstackclient.Client
+	logger  log.FieldLogger
 	// cluster is what the engine is told.
 	cluster hibernation.Cluster
-	events  []string
-	logger  log.FieldLogger
+	// servers and images are what there was before the engine did anything.
+	servers map[string]cloud.Server
+	images  []cloud.Image
+
+	mu sync.Mutex
+	// events are what the engine told the cluster's owner, as "type reason message".
+	events []string
+	// violations are what the guard saw.
+	violations []string
+	byHand     bool
+	before     []func(*cloud.Call) *cloud.Effect
+	after      []func(*cloud.Call, int) *cloud.Effect
 }
 
-type rigOption func(*cloud.Options, *hibernation.Options)
+// setup is what a test may choose.
+type setup struct {
+	cloud   cloud.Options
+	engine  hibernation.Options
+	cluster cloud.ClusterOptions
+}
 
-func newRig(t *testing.T, masters, workers int, opts ...rigOption) *rig {
+func newRig(t *testing.T, masters, workers int, choose ...func(*setup)) *rig {
 	t.Helper()
-	r := &rig{t: t, g: NewWithT(t), clock: clocktesting.NewFakeClock(start)}
-	cloudOpts := cloud.Options{
-		Clock: r.clock, Seed: 1, URL: "http://cloud.test", Latencies: cloud.TestBedLatencies(),
-		Sleep: func(_ context.Context, d time.Duration) error { r.clock.Step(d); return nil },
+	r := &rig{t: t, g: NewWithT(t), clock: clocktesting.NewFakeClock(start), kube: newKube(t)}
+	s := setup{
+		cloud: cloud.Options{
+			Clock: r.clock, Seed: 1, URL: "http://cloud.test", Latencies: cloud.TestBedLatencies(),
+			Sleep: func(_ context.Context, d time.Duration) error { r.clock.Step(d); return nil },
+		},
+		engine: hibernation.Options{
+			Clock: r.clock, Holder: "manager-1", Jitter: func(d time.Duration) time.Duration { return d },
+		},
+		cluster: cloud.ClusterOptions{InfraID: infraID, Masters: masters, Workers: workers},
 	}
-	engineOpts := hibernation.Options{
-		Clock: r.clock, Holder: "manager-1", Jitter: func(d time.Duration) time.Duration { return d },
+	for _, c := range choose {
+		c(&s)
 	}
-	for _, o := range opts {
-		o(&cloudOpts, &engineOpts)
-	}
-	r.cloud = cloud.New(cloudOpts)
-	r.seeded = r.cloud.SeedCluster(infraID, masters, workers)
+	r.cloud = cloud.New(s.cloud)
+	r.seeded = r.cloud.SeedClusterWith(s.cluster)
 	r.clock.Step(time.Minute)
-
-	scheme := runtime.NewScheme()
-	r.g.Expect(corev1.AddToScheme(scheme)).To(Succeed())
-	r.kube = fake.NewClientBuilder().WithScheme(scheme).Build()
-	r.engine = hibernation.New(hibernation.NewStore(r.kube, r.kube), engineOpts)
+	r.options, r.engine = s.engine, r.manager(s.engine)
 
 	logger := log.New()
 	logger.SetLevel(log.DebugLevel)
 	logger.SetOutput(testWriter{t})
 	r.logger = logger
-	factory := openstackclient.NewFactory(openstackclient.FactoryOptions{Clock: r.clock, Transport: r.cloud.RoundTripper()})
-	api, err := factory.ClientFor(t.Context(), openstackclient.Credentials{
-		SecretUID: "creds", SecretVersion: "1", CloudsYAML: []byte(r.cloud.CloudsYAML(cloud.DefaultUser, project)),
-	})
-	r.g.Expect(err).NotTo(HaveOccurred())
-	r.api = api
-	r.cluster = hibernation.Cluster{
-		Namespace: "demo", Name: "demo", InfraID: infraID,
-		Event: func(eventType, reason, message string) {
-			r.events = append(r.events, eventType+" "+reason+" "+message)
-		},
-	}
+	r.api = r.clientOf(cloud.DefaultUser, project)
+	r.cluster = hibernation.Cluster{Namespace: "demo", Name: "demo", InfraID: infraID, Event: r.event}
+	r.remember()
+	r.cloud.SetHooks(cloud.Hooks{Before: r.hookBefore, After: r.hookAfter})
+	t.Cleanup(func() { r.g.Expect(r.violations).To(BeEmpty(), "invariants were broken") })
 	return r
 }
 
+// manager returns the engine of a manager that works on the same Kubernetes.
+func (r *rig) manager(opts hibernation.Options) *hibernation.Engine {
+	return hibernation.New(hibernation.NewStore(r.kube, r.kube), opts)
+}
+
+func (r *rig) clientOf(user, project string) openstackclient.Client {
+	r.t.Helper()
+	factory := openstackclient.NewFactory(openstackclient.FactoryOptions{Clock: r.clock, Transport: r.cloud.RoundTripper(), BreakerFailures: 1 << 20})
+	api, err := factory.ClientFor(r.t.Context(), openstackclient.Credentials{
+		SecretUID: "creds", SecretVersion: "1", CloudsYAML: []byte(r.cloud.CloudsYAML(user, project)),
+	})
+	r.g.Expect(err).NotTo(HaveOccurred())
+	return api
+}
+
+func (r *rig) event(eventType, reason, message string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.events = append(r.events, eventType+" "+reason+" "+message)
+}
+
+// testWriter shows the engine's log with a test that fails.
 type testWriter struct{ t *testing.T }
 
 func (w testWriter) Write(p []byte) (int, error) {
-	w.t.Log(string(p))
+	w.t.Log(string(bytes.TrimSpace(p)))
 	return len(p), nil
 }
 
+// session begins a reconcile.
 func (r *rig) session() *hibernation.Session {
 	return r.engine.Session(r.cluster, r.api, r.logger)
 }
 
 type verb func(*hibernation.Session, context.Context) (hibernation.Progress, error)
 
+var (
+	hibernate verb = (*hibernation.Session).Hibernate
+	resume    verb = (*hibernation.Session).Resume
+	cleanup   verb = (*hibernation.Session).Cleanup
+	asleep    verb = (*hibernation.Session).Asleep
+	awake     verb = (*hibernation.Session).Awake
+	release   verb = func(s *hibernation.Session, ctx context.Context) (hibernation.Progress, error) {
+		return s.Release(ctx, false)
+	}
+	releaseKeeping verb = func(s *hibernation.Session, ctx context.Context) (hibernation.Progress, error) {
+		return s.Release(ctx, true)
+	}
+)
+
 // once runs one pass of a verb.
 func (r *rig) once(do verb) (hibernation.Progress, error) {
 	return do(r.session(), r.t.Context())
 }
 
-// until repeats a verb, each time when it asked for it, until it is done or fails with something else than a passing
-// trouble of the cloud or a conflict in Kubernetes.
+// passes runs a verb n times, each time when it asked for it, and tells whether it was done or refused before that.
+func (r *rig) passes(n int, do verb) (over bool) {
+	r.t.Helper()
+	for range n {
+		p, err := r.once(do)
+		if p.Done || !passing(err) {
+			return true
+		}
+		r.wait(p)
+	}
+	return false
+}
+
+func (r *rig) wait(p hibernation.Progress) {
+	if p.After == 0 {
+		p.After = 5 * time.Second
+	}
+	r.clock.Step(p.After)
+}
+
+// until repeats a verb, each time when it asked for it, until it is done, or fails with what will not pass by itself.
 func (r *rig) until(do verb) error {
 	r.t.Helper()
-	for range 400 {
+	var last error
+	for range 300 {
 		p, err := r.once(do)
-		var cloudErr *openstackclient.Error
 		switch {
-		case errors.As(err, &cloudErr) && (cloudErr.Kind == openstackclient.KindTransient || cloudErr.Kind == openstackclient.KindConflict):
-			r.clock.Step(5 * time.Second)
-		case err != nil:
+		case !passing(err):
 			return err
+		case err != nil:
+			r.t.Log("tried again:", err)
+			last = err
 		case p.Done:
 			return nil
 		default:
 			r.g.Expect(p.After).To(BeNumerically(">", 0), "waiting for %v", p.Waiting)
-			r.clock.Step(p.After)
 		}
+		r.wait(p)
 	}
-	r.t.Fatal("not done after 400 passes")
+	r.t.Fatal("not done after 300 passes; the last error was:", last)
 	return nil
+}
+
+// passing tells whether an error, or none, is one that a controller tries again soon.
+func passing(err error) bool {
+	var refusal *hibernation.Refusal
+	var blocked *hibernation.Blocked
+	if errors.As(err, &refusal) || errors.As(err, &blocked) {
+		return false
+	}
+	var failure *openstackclient.Error
+	if !errors.As(err, &failure) {
+		return true
+	}
+	return failure.Kind == openstackclient.KindTransient || failure.Kind == openstackclient.KindConflict || failure.Kind == openstackclient.KindThrottled
 }
 
 func (r *rig) hibernate() {
 	r.t.Helper()
-	r.g.Expect(r.until((*hibernation.Session).Hibernate)).To(Succeed())
-}
-func (r *rig) resume() {
-	r.t.Helper()
-	r.g.Expect(r.until((*hibernation.Session).Resume)).To(Succeed())
-}
-func (r *rig) cleanup() {
-	r.t.Helper()
-	r.g.Expect(r.until((*hibernation.Session).Cleanup)).To(Succeed())
+	r.g.Expect(r.until(hibernate)).To(Succeed())
 }
 
-// secret returns the record's Secret, nil if there is none.
-func (r *rig) secret() *corev1.Secret {
-	s := &corev1.Secret{}
-	key := types.NamespacedName{Namespace: r.cluster.Namespace, Name: hibernation.RecordName(r.cluster.Name)}
-	if err := r.kube.Get(r.t.Context(), key, s); err != nil {
-		r.g.Expect(client.IgnoreNotFound(err)).To(Succeed())
-		return nil
-	}
-	return s
+func (r *rig) resume() {
+	r.t.Helper()
+	r.g.Expect(r.until(resume)).To(Succeed())
+}
+
+func (r *rig) cleanup() {
+	r.t.Helper()
+	r.g.Expect(r.until(cleanup)).To(Succeed())
 }
