@@ -49,7 +49,9 @@ func (c *openstackClient) classify(ctx context.Context, op string, mutates bool,
 
 func (c *openstackClient) classifyAnswer(op string, mutates bool, answer gophercloud.ErrUnexpectedResponseCode) *Error {
 	answer.Body = c.cloud.hideSecrets(answer.Body)
-	message, recognised := cloudMessage(answer.Body)
+	message, recognised := cloudMessage(answer.Actual, answer.Body)
+	// Old services write plain text, but all have given each request an ID for years.
+	recognised = recognised || requestID(answer.ResponseHeader) != ""
 	if message == "" {
 		message = http.StatusText(answer.Actual)
 	}

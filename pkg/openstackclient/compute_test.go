@@ -110,10 +110,10 @@ func TestCreateServer(t *testing.T) {
 					Name: "demo", ImageRef: "i", FlavorRef: "f", Networks: []servers.Network{{Port: "p1"}}, AvailabilityZone: "az", ConfigDrive: &yes,
 					Metadata: map[string]string{"a": "b"}, Tags: []string{"t=1", "u"},
 				},
-				Description: "größer", ServerGroup: "9fea6e4e-cbff-43f4-b503-5fcb072c3aa9",
+				Description: "größer", KeyName: "my key", ServerGroup: "9fea6e4e-cbff-43f4-b503-5fcb072c3aa9",
 			},
 			"2.52", `{"server": {"name": "demo", "imageRef": "i", "flavorRef": "f", "networks": [{"port": "p1"}], "availability_zone": "az", "config_drive": true,
-				"metadata": {"a": "b"}, "tags": ["t=1", "u"], "description": "größer"}, "os:scheduler_hints": {"group": "9fea6e4e-cbff-43f4-b503-5fcb072c3aa9"}}`,
+				"metadata": {"a": "b"}, "tags": ["t=1", "u"], "description": "größer", "key_name": "my key"}, "os:scheduler_hints": {"group": "9fea6e4e-cbff-43f4-b503-5fcb072c3aa9"}}`,
 		},
 		"another host name": {
 			CreateServerOpts{CreateOpts: servers.CreateOpts{Name: "demo", Hostname: "other", Networks: []servers.Network{{Port: "p1"}}}},

@@ -2,7 +2,9 @@ package openstackclient
 
 import (
 	"encoding/json"
+	"fmt"
 	"html"
+	"net/http"
 	"regexp"
 	"strings"
 	"unicode/utf8"
@@ -23,8 +25,8 @@ var (
 )
 
 // cloudMessage returns the service's own words from the body of an error, on one line and without what changes from
-// request to request. The second value says that the body is one of an OpenStack service and not, say, of a proxy.
-func cloudMessage(body []byte) (string, bool) {
+// request to request. The second value says that the body has the form in which OpenStack's services write it.
+func cloudMessage(status int, body []byte) (string, bool) {
 	if message, ok := jsonMessage(body); ok {
 		return shorten(message), true
 	}
@@ -36,7 +38,9 @@ func cloudMessage(body []byte) (string, bool) {
 		text = headElement.ReplaceAllString(text, " ")
 		text = html.UnescapeString(anyTag.ReplaceAllString(text, " "))
 	}
-	return shorten(text), false
+	// Webob and proxies begin with the status line, which callers have as a number.
+	line := fmt.Sprintf("%d %s", status, http.StatusText(status))
+	return strings.TrimSpace(strings.TrimPrefix(shorten(text), line)), false
 }
 
 // jsonMessage knows the shapes {"itemNotFound": {"message": …}} of Nova, {"NeutronError": {"message": …}},

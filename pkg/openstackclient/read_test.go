@@ -189,7 +189,7 @@ func TestObjects(t *testing.T) {
 	has, err = client.HasKeyPair(t.Context(), "other")
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(has).To(BeFalse())
-	cloud.on("GET /v2.1/os-keypairs/other", answer(404, `no back end`))
+	cloud.on("GET /v2.1/os-keypairs/other", http.NotFound)
 	_, err = client.HasKeyPair(t.Context(), "other")
 	g.Expect(KindOf(err)).To(Equal(KindTransient))
 

@@ -141,7 +141,7 @@ func TestRenewalHitsDeadKeystone(t *testing.T) {
 No server is available to handle this request.
 </body></html>`))
 	err = client.DeleteServer(t.Context(), serverID)
-	g.Expect(err).To(MatchError("authenticate: 503 Service Unavailable No server is available to handle this request. (HTTP 503)"))
+	g.Expect(err).To(MatchError("authenticate: No server is available to handle this request. (HTTP 503)"))
 	g.Expect(KindOf(err)).To(Equal(KindTransient))
 	g.Expect(IsAmbiguous(err)).To(BeFalse())
 }
