@@ -14,7 +14,7 @@ func (s *Session) active(ctx context.Context) (Progress, error) {
 	if err != nil {
 		return Progress{}, err
 	}
-	var stoppedOnes []*Machine
+	var off []*Machine
 	var waiting []string
 	for _, m := range s.record.Machines {
 		srv, err := s.server(ctx, m.Creation.ServerID)
@@ -24,24 +24,29 @@ func (s *Session) active(ctx context.Context) (Progress, error) {
 		if !present(srv) {
 			return Progress{}, s.vanished(m)
 		}
-		if !srv.LaunchedAt.IsZero() && !m.Creation.Ran {
-			m.Creation.Ran, s.dirty = true, true
-		}
-		switch {
-		case srv.Status == statusActive:
+		s.noteRan(m, srv)
+		if srv.Status == statusActive {
 			continue
-		case srv.TaskState == "" && (srv.Status == statusShutoff || srv.Status == statusPaused):
-			stoppedOnes = append(stoppedOnes, m)
+		}
+		if srv.TaskState == "" && (srv.Status == statusShutoff || srv.Status == statusPaused) {
+			off = append(off, m)
 		}
 		waiting = append(waiting, lagging(m.Name, srv))
 	}
-	if err := s.act(ctx, stoppedOnes, s.bringUp(l)); err != nil {
+	if err := s.act(ctx, off, s.bringUp(l)); err != nil {
 		return Progress{}, err
 	}
 	if len(waiting) > 0 {
 		return s.pending(StageWaitingToStart, s.later(*s.record.Opened), waiting), nil
 	}
 	return done(), nil
+}
+
+// noteRan remembers that a machine has run: from then on its snapshot is out of date.
+func (s *Session) noteRan(m *Machine, srv *openstackclient.Server) {
+	if !srv.LaunchedAt.IsZero() && !m.Creation.Ran {
+		m.Creation.Ran, s.dirty = true, true
+	}
 }
 
 // bringUp is bringBack for the servers that were made from the snapshots.

@@ -52,17 +52,17 @@ type Summary struct {
 type Stage string
 
 const (
-	// StageStopping: servers are being paused and snapshotted; it can still be undone.
+	// StageStopping means that servers are being paused and snapshotted; it can still be undone.
 	StageStopping Stage = "Stopping"
-	// StageWaitingToStop: the snapshots are sealed and the servers are being deleted.
+	// StageWaitingToStop means that the snapshots are sealed and the servers are being deleted.
 	StageWaitingToStop Stage = "WaitingToStop"
-	// StageRollingBack: an unfinished hibernation is being undone.
+	// StageRollingBack means that an unfinished hibernation is being undone.
 	StageRollingBack Stage = "RollingBack"
-	// StageStarting: servers are being asked for.
+	// StageStarting means that servers are being asked for.
 	StageStarting Stage = "Starting"
-	// StageWaitingToStart: servers have been asked for and are not all active.
+	// StageWaitingToStart means that servers have been asked for and are not all active.
 	StageWaitingToStart Stage = "WaitingToStart"
-	// StageCleaning: snapshots are being deleted.
+	// StageCleaning means that snapshots are being deleted.
 	StageCleaning Stage = "Cleaning"
 )
 

@@ -53,15 +53,27 @@ func (r *Record) validate() error {
 	}
 	seen := map[string]bool{}
 	for i, m := range r.Machines {
-		switch {
-		case m == nil || m.Name == "" || m.ServerID == "":
+		if m == nil || m.Name == "" || m.ServerID == "" {
 			return fmt.Errorf("its machine number %d has no name or no server ID", i)
-		case seen[m.Name]:
+		}
+		if seen[m.Name] {
 			return fmt.Errorf("it holds machine %s twice", m.Name)
-		case r.Sealed != nil && !m.InCut && (m.Snapshot == nil || m.Snapshot.ID == ""):
-			return fmt.Errorf("it is sealed and machine %s has no snapshot", m.Name)
 		}
 		seen[m.Name] = true
+		if err := r.validateMachine(m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// validateMachine finds a machine that has lost what it would be made of.
+func (r *Record) validateMachine(m *Machine) error {
+	switch {
+	case m.InCut && (r.Cut == nil || m.Shot == nil || m.Shot.Name == ""):
+		return fmt.Errorf("machine %s takes part in a cut and the snapshot's name is missing", m.Name)
+	case r.Sealed != nil && !m.InCut && (m.Snapshot == nil || m.Snapshot.ID == ""):
+		return fmt.Errorf("it is sealed and machine %s has no snapshot", m.Name)
 	}
 	return nil
 }

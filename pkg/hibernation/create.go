@@ -109,14 +109,13 @@ func (s *Session) place(ctx context.Context, l *look, m *Machine) (srv *openstac
 		}
 	}
 	srv, err = s.server(ctx, c.ServerID)
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, "", err
-	case !present(srv):
-		return nil, "", s.vanished(m)
-	case !srv.LaunchedAt.IsZero() && !c.Ran:
-		c.Ran, s.dirty = true, true
 	}
+	if !present(srv) {
+		return nil, "", s.vanished(m)
+	}
+	s.noteRan(m, srv)
 	if srv.Status != statusError {
 		return srv, "", nil
 	}

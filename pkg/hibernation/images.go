@@ -45,12 +45,11 @@ func finished(img *images.Image) bool { return img.Status == images.ImageStatusA
 // broken tells whether an image will never be finished.
 func broken(img *images.Image) bool {
 	switch img.Status {
-	case images.ImageStatusQueued, images.ImageStatusSaving, images.ImageStatusActive, images.ImageStatusImporting:
+	case images.ImageStatusQueued, images.ImageStatusSaving, images.ImageStatusUploading, images.ImageStatusImporting, images.ImageStatusActive:
 		return false
-	case images.ImageStatusDeactivated, images.ImageStatusDeleted, images.ImageStatusKilled, images.ImageStatusPendingDelete:
+	default:
 		return true
 	}
-	return true
 }
 
 // matchShot returns the image of a snapshot among those listed: nil if there is none yet. Twins come from a request whose

@@ -61,15 +61,11 @@ func (s *Session) discardUnfinished(ctx context.Context) (Progress, error) {
 		if len(shots) == 0 && m.Shot.ID == "" && !s.settle(&m.Shot.Attempt) {
 			waiting = append(waiting, m.Name+": waiting whether its snapshot appears, since the answer to the request is not known")
 		}
-		srv, err := s.server(ctx, m.ServerID)
+		ids, err := s.unfinished(ctx, m, shots)
 		if err != nil {
 			return Progress{}, err
 		}
-		for _, img := range shots {
-			if !finished(&img) && present(srv) {
-				unfinished = append(unfinished, img.ID)
-			}
-		}
+		unfinished = append(unfinished, ids...)
 	}
 	if err := s.removeSpare(ctx, unfinished); err != nil {
 		return Progress{}, err
@@ -78,6 +74,21 @@ func (s *Session) discardUnfinished(ctx context.Context) (Progress, error) {
 		return s.pending(StageRollingBack, s.engine.opts.Jitter(unsureFor/3), waiting), nil
 	}
 	return done(), nil
+}
+
+// unfinished returns the images that will not be needed: those without all of their data, of a server that is there.
+func (s *Session) unfinished(ctx context.Context, m *Machine, shots []images.Image) ([]string, error) {
+	srv, err := s.server(ctx, m.ServerID)
+	if err != nil || !present(srv) {
+		return nil, err
+	}
+	var ids []string
+	for _, img := range shots {
+		if !finished(&img) {
+			ids = append(ids, img.ID)
+		}
+	}
+	return ids, nil
 }
 
 // shotsOf returns all images that the cut made of a machine.
@@ -101,25 +112,9 @@ func (s *Session) restoreServers(ctx context.Context) (Progress, error) {
 	if err != nil {
 		return Progress{}, err
 	}
-	var todo []*Machine
-	var waiting []string
-	alive := false
-	for _, m := range s.record.inCut() {
-		srv, err := s.server(ctx, m.ServerID)
-		if err != nil {
-			return Progress{}, err
-		}
-		if !present(srv) {
-			continue
-		}
-		alive = true
-		switch {
-		case srv.TaskState != "":
-			waiting = append(waiting, fmt.Sprintf("%s: %s", m.Name, srv.TaskState))
-		case m.Before == statusActive && (srv.Status == statusPaused || srv.Status == statusShutoff):
-			todo = append(todo, m)
-			waiting = append(waiting, m.Name+": being brought back")
-		}
+	todo, waiting, alive, err := s.notAsBefore(ctx)
+	if err != nil {
+		return Progress{}, err
 	}
 	if !alive {
 		return Progress{}, blocked("none of the servers in the hibernation record exists: this is an old copy of the record, or they were deleted by somebody else; put the right record there; its snapshots, cycle %s, are kept", s.record.Cut.Cycle)
@@ -133,6 +128,29 @@ func (s *Session) restoreServers(ctx context.Context) (Progress, error) {
 		return s.pending(StageRollingBack, s.soon(), waiting), nil
 	}
 	return done(), nil
+}
+
+// notAsBefore returns the machines that are to be brought back now, names all that are not back yet, and tells whether any
+// server of the cut exists at all.
+func (s *Session) notAsBefore(ctx context.Context) (todo []*Machine, waiting []string, alive bool, err error) {
+	for _, m := range s.record.inCut() {
+		srv, err := s.server(ctx, m.ServerID)
+		if err != nil {
+			return nil, nil, false, err
+		}
+		if !present(srv) {
+			continue
+		}
+		alive = true
+		switch {
+		case srv.TaskState != "":
+			waiting = append(waiting, fmt.Sprintf("%s: %s", m.Name, srv.TaskState))
+		case m.Before == statusActive && (srv.Status == statusPaused || srv.Status == statusShutoff):
+			todo = append(todo, m)
+			waiting = append(waiting, m.Name+": being brought back")
+		}
+	}
+	return todo, waiting, alive, nil
 }
 
 func present(srv *openstackclient.Server) bool {
