@@ -1,0 +1,257 @@
+//go:build e2e
+
+package openstack
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gophercloud/gophercloud/v2"
+	gopheropenstack "github.com/gophercloud/gophercloud/v2/openstack"
+	"github.com/gophercloud/gophercloud/v2/openstack/identity/v3/tokens"
+	. "github.com/onsi/gomega"
+)
+
+// recorder stands between the manager and the cloud's services, one listener in front of each, and writes down every
+// request. The catalog that the manager gets leads to it.
+type recorder struct {
+	// authURL is that of Keystone through the recorder.
+	authURL string
+
+	replace *strings.Replacer
+
+	mu       sync.Mutex
+	requests []request
+	trap     *trap
+}
+
+// request is one request of the manager's and how it was answered.
+type request struct {
+	Start  time.Time
+	Kind   string
+	Method string
+	URL    string
+	Agent  string
+	Status int
+}
+
+// trap ends the manager right after the cloud has answered the nth request of a kind; the answer is lost.
+type trap struct {
+	kind   string
+	left   int
+	spring func()
+	sprung chan struct{}
+}
+
+// errLost stands for the connection of a manager that is no more.
+var errLost = errors.New("the answer is lost")
+
+// authentication is the kind of a request for a token.
+const authentication = "POST v3/auth/tokens"
+
+func startRecorder(t *testing.T, c *cloud) *recorder {
+	g := NewWithT(t)
+	r := &recorder{}
+	var pairs []string
+	for _, origin := range c.origins(t.Context(), g) {
+		target, err := url.Parse(origin)
+		g.Expect(err).NotTo(HaveOccurred())
+		proxy := &httputil.ReverseProxy{
+			Transport: recording{r},
+			// The host stays the recorder's, so that the links in the answers lead to it.
+			Rewrite: func(p *httputil.ProxyRequest) {
+				p.SetURL(target)
+				p.Out.Host = p.In.Host
+			},
+			ModifyResponse: r.rewrite,
+			// What fails here shows in the manager.
+			ErrorLog:     log.New(io.Discard, "", 0),
+			ErrorHandler: func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
+		}
+		listener := httptest.NewServer(proxy)
+		t.Cleanup(listener.Close)
+		pairs = append(pairs, origin, listener.URL)
+	}
+	r.replace = strings.NewReplacer(pairs...)
+	r.authURL = r.replace.Replace(c.authURL)
+	return r
+}
+
+// origins returns scheme and host of Keystone and of every public endpoint in the catalog.
+func (c *cloud) origins(ctx context.Context, g Gomega) []string {
+	identity, err := gopheropenstack.NewIdentityV3(c.compute.ProviderClient, gophercloud.EndpointOpts{})
+	g.Expect(err).NotTo(HaveOccurred())
+	catalog, err := tokens.Get(ctx, identity, c.compute.TokenID).ExtractServiceCatalog()
+	g.Expect(err).NotTo(HaveOccurred())
+	found := map[string]bool{origin(g, c.authURL): true}
+	for _, service := range catalog.Entries {
+		for _, endpoint := range service.Endpoints {
+			found[origin(g, endpoint.URL)] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(found))
+}
+
+func origin(g Gomega, address string) string {
+	u, err := url.Parse(address)
+	g.Expect(err).NotTo(HaveOccurred())
+	return u.Scheme + "://" + u.Host
+}
+
+// rewrite lets the catalog in Keystone's answer lead to the recorder.
+func (r *recorder) rewrite(response *http.Response) error {
+	if !strings.HasPrefix(response.Request.URL.Path, "/v3/auth/tokens") {
+		return nil
+	}
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		return err
+	}
+	changed := r.replace.Replace(string(body))
+	response.Body = io.NopCloser(strings.NewReader(changed))
+	response.ContentLength = int64(len(changed))
+	response.Header.Set("Content-Length", strconv.Itoa(len(changed)))
+	return nil
+}
+
+// recording is the transport between the recorder and the cloud.
+type recording struct{ *recorder }
+
+// RoundTrip passes the request on and writes it down.
+func (r recording) RoundTrip(in *http.Request) (*http.Response, error) {
+	kind, err := kindOf(in)
+	if err != nil {
+		return nil, err
+	}
+	entry := request{Start: time.Now(), Kind: kind, Method: in.Method, URL: in.URL.RequestURI(), Agent: in.UserAgent()}
+	response, err := http.DefaultTransport.RoundTrip(in)
+	if err == nil {
+		entry.Status = response.StatusCode
+	}
+	if r.add(entry) {
+		if err == nil {
+			response.Body.Close()
+		}
+		return nil, errLost
+	}
+	return response, err
+}
+
+// add notes a request and springs the trap if it was set for it; it then returns true.
+func (r *recorder) add(entry request) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.requests = append(r.requests, entry)
+	if r.trap == nil || r.trap.kind != entry.Kind {
+		return false
+	}
+	if r.trap.left--; r.trap.left > 0 {
+		return false
+	}
+	trap := r.trap
+	r.trap = nil
+	trap.spring()
+	close(trap.sprung)
+	return true
+}
+
+// set sets a trap and returns a channel that is closed when it has sprung.
+func (r *recorder) set(kind string, nth int, spring func()) <-chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.trap = &trap{kind: kind, left: nth, spring: spring, sprung: make(chan struct{})}
+	return r.trap.sprung
+}
+
+// between returns the requests that began in a span of time; a zero end is now.
+func (r *recorder) between(begin, end time.Time) requests {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var found requests
+	for _, entry := range r.requests {
+		if !entry.Start.Before(begin) && (end.IsZero() || entry.Start.Before(end)) {
+			found = append(found, entry)
+		}
+	}
+	return found
+}
+
+type requests []request
+
+// count returns how many are of a kind.
+func (rs requests) count(kind string) int {
+	n := 0
+	for _, r := range rs {
+		if r.Kind == kind {
+			n++
+		}
+	}
+	return n
+}
+
+// writes returns those that change something; asking for a token does not.
+func (rs requests) writes() requests {
+	return slices.DeleteFunc(slices.Clone(rs), func(r request) bool {
+		return r.Method == http.MethodGet || r.Method == http.MethodHead || r.Kind == authentication
+	})
+}
+
+// table lists the kinds, the most frequent first.
+func (rs requests) table() string {
+	counts := map[string]int{}
+	for _, r := range rs {
+		counts[fmt.Sprintf("%-46s %d", r.Kind, r.Status)]++
+	}
+	lines := make([]string, 0, len(counts))
+	for kind, n := range counts {
+		lines = append(lines, fmt.Sprintf("%4d  %s", n, kind))
+	}
+	slices.Sort(lines)
+	slices.Reverse(lines)
+	return strings.Join(lines, "\n")
+}
+
+var (
+	uuids  = regexp.MustCompile(`[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}`)
+	tags   = regexp.MustCompile(`/tags/[^/]+$`)
+	prefix = regexp.MustCompile(`^/(v2\.1/|v2\.0/|v2/)?`)
+)
+
+// kindOf names what a request asks for: the method, the path without IDs, and the action in the body.
+func kindOf(in *http.Request) (string, error) {
+	path := tags.ReplaceAllString(uuids.ReplaceAllString(in.URL.Path, "*"), "/tags/*")
+	kind := in.Method + " " + prefix.ReplaceAllString(path, "")
+	if !strings.HasSuffix(path, "/action") || in.Body == nil {
+		return kind, nil
+	}
+	body, err := io.ReadAll(in.Body)
+	if err != nil {
+		return "", err
+	}
+	in.Body = io.NopCloser(bytes.NewReader(body))
+	var action map[string]json.RawMessage
+	if err := json.Unmarshal(body, &action); err != nil {
+		return "", err
+	}
+	for name := range action {
+		kind += " " + name
+	}
+	return kind, nil
+}
