@@ -10,10 +10,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/overwinter/overwinter/pkg/controller/hibernation"
@@ -29,13 +27,9 @@ var errHiveHibernates = errors.New("Hive's own hibernation controller is on, and
 	"put " + hibernation.ControllerName + " into spec.disabledControllers of the HiveConfig hive, or pass --ignore-hive")
 
 // checkHive fails where Hive runs a hibernation controller of its own.
-func checkHive(ctx context.Context, config *rest.Config, scheme *runtime.Scheme, opts *options, logger log.FieldLogger) error {
+func checkHive(ctx context.Context, hub client.Reader, opts *options, logger log.FieldLogger) error {
 	if !slices.Contains(opts.controllers, hibernation.ControllerName) {
 		return nil
-	}
-	hub, err := client.New(config, client.Options{Scheme: scheme})
-	if err != nil {
-		return fmt.Errorf("make a client to the hub: %w", err)
 	}
 	on, err := hiveHibernates(ctx, hub)
 	switch {

@@ -48,7 +48,11 @@ func runManager(ctx context.Context, opts *options, logger *log.Logger) error {
 	if err != nil {
 		return err
 	}
-	if err := checkHive(ctx, config, scheme, opts, logger); err != nil {
+	hub, err := client.New(config, client.Options{Scheme: scheme})
+	if err != nil {
+		return fmt.Errorf("make a client to the hub: %w", err)
+	}
+	if err := checkHive(ctx, hub, opts, logger); err != nil {
 		return err
 	}
 	mgr, err := newManager(config, scheme, opts)

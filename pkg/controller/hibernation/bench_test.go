@@ -98,7 +98,9 @@ func (f *fakeActuator) MachinesStopped(context.Context, *hivev1.ClusterDeploymen
 	return f.stopped, f.waiting, nil
 }
 
-func (f *fakeActuator) Progress(context.Context) (hibernation.Progress, bool) { return f.progress, true }
+func (f *fakeActuator) Progress(context.Context) (hibernation.Progress, bool) {
+	return f.progress, true
+}
 
 func (f *fakeActuator) Cleanup(context.Context, *hivev1.ClusterDeployment, client.Client, log.FieldLogger) (hibernation.Progress, error) {
 	f.calls = append(f.calls, "Cleanup")
