@@ -26,6 +26,8 @@ type Cluster struct {
 type Observation struct {
 	// NodesReady is how many of its Nodes were Ready.
 	NodesReady int `json:"nodesReady"`
+
+	unknown unknownFields
 }
 
 // Summary is what the record says, without a look at the cloud.

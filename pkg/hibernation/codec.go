@@ -3,15 +3,10 @@ package hibernation
 import (
 	"encoding/json"
 	"fmt"
-	"reflect"
-	"strings"
 )
 
 // maxRecord is the largest record in bytes: a Secret holds 1 MiB in all.
 const maxRecord = 900 << 10
-
-// unknownFields are what a newer manager wrote and this one does not know; a save keeps them.
-type unknownFields map[string]json.RawMessage
 
 // encode returns the record as JSON that a person can read. It fails if a Secret could not hold it.
 func encode(r *Record) ([]byte, error) {
@@ -76,95 +71,4 @@ func (r *Record) validateMachine(m *Machine) error {
 		return fmt.Errorf("it is sealed and machine %s has no snapshot", m.Name)
 	}
 	return nil
-}
-
-// The types below each have one line of marshalling, so that fields that this code doesn't know survive at every level
-// that a later version may add to.
-type (
-	plainRecord   Record
-	plainMachine  Machine
-	plainSpec     ServerSpec
-	plainCreation Creation
-)
-
-// MarshalJSON writes the record with the fields it was read with and does not know.
-func (r *Record) MarshalJSON() ([]byte, error) { return marshalKeeping((*plainRecord)(r), r.unknown) }
-
-// UnmarshalJSON reads the record and remembers the fields that it does not know.
-func (r *Record) UnmarshalJSON(data []byte) (err error) {
-	r.unknown, err = unmarshalKeeping(data, (*plainRecord)(r))
-	return err
-}
-
-// MarshalJSON writes the machine with the fields it was read with and does not know.
-func (m *Machine) MarshalJSON() ([]byte, error) {
-	return marshalKeeping((*plainMachine)(m), m.unknown)
-}
-
-// UnmarshalJSON reads the machine and remembers the fields that it does not know.
-func (m *Machine) UnmarshalJSON(data []byte) (err error) {
-	m.unknown, err = unmarshalKeeping(data, (*plainMachine)(m))
-	return err
-}
-
-// MarshalJSON writes the spec with the fields it was read with and does not know.
-func (s ServerSpec) MarshalJSON() ([]byte, error) { return marshalKeeping(plainSpec(s), s.unknown) }
-
-// UnmarshalJSON reads the spec and remembers the fields that it does not know.
-func (s *ServerSpec) UnmarshalJSON(data []byte) (err error) {
-	s.unknown, err = unmarshalKeeping(data, (*plainSpec)(s))
-	return err
-}
-
-// MarshalJSON writes the creation with the fields it was read with and does not know.
-func (c *Creation) MarshalJSON() ([]byte, error) {
-	return marshalKeeping((*plainCreation)(c), c.unknown)
-}
-
-// UnmarshalJSON reads the creation and remembers the fields that it does not know.
-func (c *Creation) UnmarshalJSON(data []byte) (err error) {
-	c.unknown, err = unmarshalKeeping(data, (*plainCreation)(c))
-	return err
-}
-
-func marshalKeeping(known any, unknown unknownFields) ([]byte, error) {
-	data, err := json.Marshal(known)
-	if err != nil || len(unknown) == 0 {
-		return data, err
-	}
-	all := unknownFields{}
-	if err := json.Unmarshal(data, &all); err != nil {
-		return nil, err
-	}
-	for k, v := range unknown {
-		all[k] = v
-	}
-	return json.Marshal(all)
-}
-
-func unmarshalKeeping(data []byte, known any) (unknownFields, error) {
-	if err := json.Unmarshal(data, known); err != nil {
-		return nil, err
-	}
-	var all unknownFields
-	if err := json.Unmarshal(data, &all); err != nil {
-		return nil, err
-	}
-	forgetKnown(all, reflect.TypeOf(known).Elem())
-	if len(all) == 0 {
-		return nil, nil
-	}
-	return all, nil
-}
-
-func forgetKnown(all unknownFields, t reflect.Type) {
-	for i := range t.NumField() {
-		f := t.Field(i)
-		if f.Anonymous {
-			forgetKnown(all, f.Type)
-			continue
-		}
-		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		delete(all, name)
-	}
 }

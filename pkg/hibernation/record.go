@@ -47,6 +47,8 @@ type Claim struct {
 	Holder  string    `json:"holder"`
 	Seconds int       `json:"seconds"`
 	At      time.Time `json:"at"`
+
+	unknown unknownFields
 }
 
 // Cut is one try to put the cluster to sleep.
@@ -60,12 +62,16 @@ type Cut struct {
 	Why       string `json:"why,omitempty"`
 	// Counted says that the cloud, not a person, ended this try: the next one waits.
 	Counted bool `json:"counted,omitempty"`
+
+	unknown unknownFields
 }
 
 // Seal says that every machine has its snapshot. It is the point of no return.
 type Seal struct {
 	Cycle string    `json:"cycle"`
 	At    time.Time `json:"at"`
+
+	unknown unknownFields
 }
 
 // Tries remembers failed hibernations.
@@ -73,6 +79,8 @@ type Tries struct {
 	Count     int       `json:"count"`
 	NotBefore time.Time `json:"notBefore"`
 	Why       string    `json:"why"`
+
+	unknown unknownFields
 }
 
 // Machine is one machine of the cluster: the server that it is, or was, and all that it takes to make it again.
@@ -121,6 +129,8 @@ type Port struct {
 	MAC       string   `json:"mac"`
 	IPs       []string `json:"ips,omitempty"`
 	NetworkID string   `json:"networkID"`
+
+	unknown unknownFields
 }
 
 // Snapshot is an image of a machine's root disk.
@@ -132,6 +142,8 @@ type Snapshot struct {
 	// ServerID is the server that it was taken of.
 	ServerID string `json:"serverID"`
 	Attempt
+
+	unknown unknownFields
 }
 
 // Creation is the making of a server.
@@ -164,6 +176,8 @@ type Attempt struct {
 type Leftover struct {
 	ID   string `json:"id"`
 	Name string `json:"name"`
+
+	unknown unknownFields
 }
 
 // sortMachines puts the control plane first: that is the order in which everything is done to them.
