@@ -27,6 +27,7 @@ type Cloud struct {
 	mu sync.Mutex // guards everything below
 	// now is the time of the cloud: that of the clock at the last look, or of the event being done.
 	now   time.Time
+	ahead time.Duration // of the clock: what Settle has skipped
 	queue eventQueue
 	seq   int
 	rng   *rand.Rand

@@ -35,13 +35,13 @@ func (c *Cloud) after(d time.Duration, run func()) {
 	heap.Push(&c.queue, event{at: c.now.Add(d), seq: c.nextSeq(), run: run})
 }
 
-// catchUp does all that is due by the clock's time.
+// catchUp does all that is due by now.
 func (c *Cloud) catchUp() {
-	until := c.clock.Now()
+	until := c.clock.Now().Add(c.ahead)
 	for len(c.queue) > 0 && !c.queue[0].at.After(until) {
 		c.runNext()
 	}
-	if until.After(c.now) {
+	if until.After(c.now) { // a clock may be set back, the cloud's time goes on
 		c.now = until
 	}
 }
@@ -57,23 +57,24 @@ func (c *Cloud) runNext() {
 // Advance does everything that is due by now. Looking at the cloud in any way does so as well.
 func (c *Cloud) Advance() { c.locked(func() {}) }
 
-// Settle does everything that is under way, as if the time for it had passed. The clock is left alone: until it catches up, the
-// cloud's time stands still.
+// Settle does everything that is under way, as if the time for it had passed. The cloud is ahead of the clock by that time from then on.
 func (c *Cloud) Settle() {
 	c.locked(func() {
+		before := c.now
 		for len(c.queue) > 0 {
 			c.runNext()
 		}
+		c.ahead += c.now.Sub(before)
 	})
 }
 
-// NextEvent returns when the next piece of work is due, and false if nothing is under way.
+// NextEvent returns the clock's time at which the next piece of work is due, and false if nothing is under way.
 func (c *Cloud) NextEvent() (time.Time, bool) {
 	var at time.Time
 	var ok bool
 	c.locked(func() {
 		if ok = len(c.queue) > 0; ok {
-			at = c.queue[0].at
+			at = c.queue[0].at.Add(-c.ahead)
 		}
 	})
 	return at, ok

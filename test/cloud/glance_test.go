@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/gophercloud/gophercloud/v2"
 	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/servers"
 	"github.com/gophercloud/gophercloud/v2/openstack/image/v2/imagedata"
 	"github.com/gophercloud/gophercloud/v2/openstack/image/v2/images"
@@ -93,6 +94,13 @@ func TestImageLife(t *testing.T) {
 	r.Expect(update(images.UpdateImageProperty{Op: images.AddOp, Name: "infra", Value: "x"})).To(Equal(0))
 	r.Expect(update(images.UpdateImageProperty{Op: images.RemoveOp, Name: "none"})).To(Equal(409))
 	r.Expect(update(images.ReplaceImageTags{NewTags: []string{"t"}})).To(Equal(0))
+	for _, tag := range []struct {
+		method, name string
+		want         int
+	}{{"PUT", "u", 204}, {"DELETE", "none", 404}, {"DELETE", "u", 204}, {"DELETE", "u", 404}} {
+		_, err := r.provider.Request(r.ctx, tag.method, r.image.ServiceURL("images", id, "tags", tag.name), &gophercloud.RequestOpts{OkCodes: []int{tag.want}})
+		r.Expect(err).NotTo(HaveOccurred(), "%+v", tag)
+	}
 	r.Expect(update(images.ReplaceImageProtected{NewProtected: true})).To(Equal(0))
 	r.Expect(r.getImage(id)).To(And(HaveField("Tags", []string{"t"}), HaveField("Properties", HaveKeyWithValue("infra", "x"))))
 	r.Expect(status(images.Delete(r.ctx, r.image, id).Err)).To(Equal(403))

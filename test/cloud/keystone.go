@@ -2,7 +2,6 @@ package cloud
 
 import (
 	"net/http"
-	"slices"
 	"time"
 )
 
@@ -138,16 +137,6 @@ func (c *Cloud) userNamed(name string) *user {
 	for _, u := range c.users {
 		if u.name == name {
 			return u
-		}
-	}
-	return nil
-}
-
-// userOf returns some member of the project.
-func (c *Cloud) userOf(p *project) *user {
-	for _, id := range sortedKeys(c.users) {
-		if slices.Contains(c.users[id].projects, p) {
-			return c.users[id]
 		}
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/extensions/security/groups"
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/networks"
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/ports"
+	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/subnets"
 	. "github.com/onsi/gomega"
 
 	"github.com/overwinter/overwinter/test/cloud"
@@ -109,4 +110,37 @@ func TestSecurityGroups(t *testing.T) {
 	own, err := groups.ExtractGroups(page)
 	r.Expect(err).NotTo(HaveOccurred())
 	r.Expect(own).To(HaveLen(1))
+}
+
+func TestNetworkLife(t *testing.T) {
+	r := newRig(t, cloud.Options{})
+	n, err := networks.Create(r.ctx, r.network, networks.CreateOpts{Name: "mine"}).Extract()
+	r.Expect(err).NotTo(HaveOccurred())
+	s, err := subnets.Create(r.ctx, r.network, subnets.CreateOpts{NetworkID: n.ID, CIDR: "10.7.0.0/24", IPVersion: 4}).Extract()
+	r.Expect(err).NotTo(HaveOccurred())
+	r.Expect(s.AllocationPools).To(Equal([]subnets.AllocationPool{{Start: "10.7.0.2", End: "10.7.0.254"}}))
+	p, err := ports.Create(r.ctx, r.network, ports.CreateOpts{NetworkID: n.ID, FixedIPs: []ports.IP{{IPAddress: "10.7.0.200"}}}).Extract()
+	r.Expect(err).NotTo(HaveOccurred())
+	_, err = ports.Create(r.ctx, r.network, ports.CreateOpts{NetworkID: n.ID, FixedIPs: []ports.IP{{SubnetID: s.ID, IPAddress: "10.8.0.1"}}}).Extract()
+	r.Expect(status(err)).To(Equal(400))
+	r.Expect(status(networks.Delete(r.ctx, r.network, n.ID).Err)).To(Equal(409))
+	r.Expect(status(subnets.Delete(r.ctx, r.network, s.ID).Err)).To(Equal(409))
+	page, err := networks.List(r.network, networks.ListOpts{}).AllPages(r.ctx)
+	r.Expect(err).NotTo(HaveOccurred())
+	r.Expect(networks.ExtractNetworks(page)).To(ConsistOf(HaveField("Name", "mine"), HaveField("Name", "external")))
+	for _, tag := range []string{"a", "b"} {
+		r.Expect(attributestags.Add(r.ctx, r.network, "networks", n.ID, tag).ExtractErr()).To(Succeed())
+	}
+	r.Expect(attributestags.Delete(r.ctx, r.network, "networks", n.ID, "a").ExtractErr()).To(Succeed())
+	r.Expect(status(attributestags.Delete(r.ctx, r.network, "networks", n.ID, "a").Err)).To(Equal(404))
+	r.Expect(attributestags.List(r.ctx, r.network, "networks", n.ID).Extract()).To(Equal([]string{"b"}))
+	g, err := groups.Create(r.ctx, r.network, groups.CreateOpts{Name: "g"}).Extract()
+	r.Expect(err).NotTo(HaveOccurred())
+	_, err = ports.Update(r.ctx, r.network, p.ID, ports.UpdateOpts{SecurityGroups: &[]string{g.ID}}).Extract()
+	r.Expect(err).NotTo(HaveOccurred())
+	r.Expect(status(groups.Delete(r.ctx, r.network, g.ID).Err)).To(Equal(409))
+	r.Expect(ports.Delete(r.ctx, r.network, p.ID).ExtractErr()).To(Succeed())
+	r.Expect(groups.Delete(r.ctx, r.network, g.ID).ExtractErr()).To(Succeed())
+	r.Expect(networks.Delete(r.ctx, r.network, n.ID).ExtractErr()).To(Succeed())
+	r.Expect(status(subnets.Get(r.ctx, r.network, s.ID).Err)).To(Equal(404))
 }

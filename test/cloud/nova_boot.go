@@ -172,7 +172,7 @@ func (c *Cloud) bindAll(s *server) (taken bool) {
 	return taken
 }
 
-// spawned ends a build. A failed one gives up its ports, whoever has them: so a server whose port was taken loses it for good.
+// spawned ends a build. A failed one gives up its ports, those too that it has taken from another server: that one stays without.
 func (c *Cloud) spawned(s *server, portTaken bool) {
 	if s.ended() {
 		return
@@ -185,7 +185,7 @@ func (c *Cloud) spawned(s *server, portTaken bool) {
 	if message != "" {
 		s.fault = &fault{code: http.StatusInternalServerError, message: message, at: c.now}
 		s.placed = false
-		c.freePorts(s, true)
+		c.freePorts(s)
 		c.setVM(s, vmError)
 		c.finishAction(s, "create", true)
 	} else {
@@ -200,17 +200,15 @@ func (c *Cloud) spawned(s *server, portTaken bool) {
 }
 
 // freePorts unbinds the ports that existed before the server and deletes those that Nova made for it. A made port that no longer has
-// the server's ID is another's by now and stays. anyway unbinds the former whoever has them.
-func (c *Cloud) freePorts(s *server, anyway bool) {
+// the server's ID is another's by now and stays.
+func (c *Cloud) freePorts(s *server) {
 	for _, n := range s.nics {
 		p := c.ports[n.portID]
 		switch {
-		case p == nil:
+		case p == nil || p.deviceID != s.id:
 		case n.made:
-			if p.deviceID == s.id {
-				delete(c.ports, p.id)
-			}
-		case anyway || p.deviceID == s.id:
+			delete(c.ports, p.id)
+		default:
 			c.unbind(p)
 		}
 	}

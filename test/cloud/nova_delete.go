@@ -67,7 +67,7 @@ func (c *Cloud) endServer(s *server) {
 	if s.ended() {
 		return
 	}
-	c.freePorts(s, false)
+	c.freePorts(s)
 	for _, a := range s.attachments {
 		c.release(a)
 	}

@@ -187,3 +187,21 @@ func TestSoftDelete(t *testing.T) {
 	r.Expect(status(servers.Get(r.ctx, r.compute, cluster.Masters[1].ID).Err)).To(Equal(404), "reclaimed")
 	r.Expect(r.Usage("hive").Instances).To(BeZero())
 }
+
+func TestDeleteOvertakes(t *testing.T) {
+	r := newRig(t, cloud.Options{Latencies: cloud.Latencies{Pause: time.Second, Delete: 2 * time.Second}})
+	s, imageID := freed(r)
+	id, err := r.create(s, imageID)
+	r.Expect(err).NotTo(HaveOccurred())
+	r.Expect(servers.Pause(r.ctx, r.compute, id).ExtractErr()).To(Succeed())
+	r.Expect(servers.Delete(r.ctx, r.compute, id).ExtractErr()).To(Succeed())
+	r.pass(time.Second)
+	r.Expect(r.server(id)).To(And(HaveField("Status", "ACTIVE"), HaveField("TaskState", "deleting")))
+	r.pass(time.Second)
+	r.FailNextSpawn("", "No valid host was found.")
+	failed, err := r.create(s, imageID)
+	r.Expect(err).NotTo(HaveOccurred())
+	r.Expect(r.server(failed).Status).To(Equal("ERROR"))
+	r.Expect(servers.Delete(r.ctx, r.compute, failed).ExtractErr()).To(Succeed())
+	r.Expect(r.names(nil)).To(BeEmpty(), "what never got a host goes at once")
+}
