@@ -3,6 +3,7 @@ package hibernation
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -54,36 +55,29 @@ func (v *visit) shouldHibernate(ctx context.Context) (bool, time.Duration, error
 // untilHibernateAfter returns how long the cluster may still run; false if nothing limits it. It counts from the latest
 // of installed, claimed and last resumed. A pool's cluster has no limit before it is claimed.
 func untilHibernateAfter(cd *hivev1.ClusterDeployment, now time.Time) (time.Duration, bool) {
-	if cd.Spec.HibernateAfter == nil || cd.Spec.HibernateAfter.Duration <= 0 {
+	if cd.Spec.HibernateAfter == nil || cd.Spec.HibernateAfter.Duration <= 0 || unclaimed(cd) {
 		return 0, false
-	}
-	latest := cd.CreationTimestamp.Time
-	consider := func(t time.Time) {
-		if t.After(latest) {
-			latest = t
-		}
-	}
-	if cd.Status.InstalledTimestamp != nil {
-		consider(cd.Status.InstalledTimestamp.Time)
-	}
-	if pool := cd.Spec.ClusterPoolRef; pool != nil && pool.PoolName != "" {
-		if pool.ClaimName == "" && pool.ClaimedTimestamp == nil {
-			return 0, false
-		}
-		if pool.ClaimedTimestamp != nil {
-			consider(pool.ClaimedTimestamp.Time)
-		}
 	}
 	i := indexOf(cd, hivev1.ClusterHibernatingCondition)
 	if i < 0 || cd.Status.Conditions[i].Status != corev1.ConditionFalse {
 		// Asleep, or never looked at: it begins to count once the cluster is seen to run.
 		return 0, false
 	}
-	consider(cd.Status.Conditions[i].LastTransitionTime.Time)
-	if ready, ok := readyNow(cd); ok {
-		consider(ready)
+	times := []time.Time{installedAt(cd), cd.Status.Conditions[i].LastTransitionTime.Time}
+	if pool := cd.Spec.ClusterPoolRef; pool != nil && pool.ClaimedTimestamp != nil {
+		times = append(times, pool.ClaimedTimestamp.Time)
 	}
+	if ready, ok := readyNow(cd); ok {
+		times = append(times, ready)
+	}
+	latest := slices.MaxFunc(times, time.Time.Compare)
 	return latest.Add(cd.Spec.HibernateAfter.Duration).Sub(now), true
+}
+
+// unclaimed tells whether the cluster waits in its pool. Old Hives wrote a claim's name and no time.
+func unclaimed(cd *hivev1.ClusterDeployment) bool {
+	pool := cd.Spec.ClusterPoolRef
+	return pool != nil && pool.PoolName != "" && pool.ClaimName == "" && pool.ClaimedTimestamp == nil
 }
 
 // clusterSyncKind is Hive's record of how the SyncSets of a cluster fare. Only status.firstSuccessTime is read.

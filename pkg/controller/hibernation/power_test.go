@@ -190,36 +190,43 @@ func TestMachinesAreLookedAtAgain(t *testing.T) {
 	b.Expect(b.calls()).To(Equal([]string{"Start", "Running"}))
 }
 
-// TestFailures: which errors show at once, when they are tried again, and that the machines are left alone until then.
-func TestFailures(t *testing.T) {
+// failureCase is an error of the actuator: whether it shows at once, and when it is tried again.
+type failureCase struct {
+	name  string
+	err   error
+	shown bool
+	after types.GomegaMatcher
+}
+
+func failureCases() []failureCase {
 	cloud := func(kind openstackclient.Kind, retryAfter time.Duration) error {
 		return &openstackclient.Error{Kind: kind, Op: "list servers", Message: "no", RetryAfter: retryAfter}
 	}
-	between := func(low, high time.Duration) types.GomegaMatcher {
-		return And(BeNumerically(">=", low), BeNumerically("<=", high))
-	}
-	tests := []struct {
-		name  string
-		err   error
-		shown bool
-		after types.GomegaMatcher
-	}{
-		{"transient", cloud(openstackclient.KindTransient, 0), false, between(5*time.Second, 6*time.Second)},
-		{"conflict", cloud(openstackclient.KindConflict, 0), false, between(5*time.Second, 6*time.Second)},
+	soon := And(BeNumerically(">=", 5*time.Second), BeNumerically("<=", 6*time.Second))
+	slowly := And(BeNumerically(">=", slowRetry), BeNumerically("<=", slowRetry*6/5))
+	return []failureCase{
+		{"transient", cloud(openstackclient.KindTransient, 0), false, soon},
+		{"conflict", cloud(openstackclient.KindConflict, 0), false, soon},
 		{"throttled", cloud(openstackclient.KindThrottled, 3*time.Minute), false, Equal(3 * time.Minute)},
-		{"unknown", errors.New("no"), false, between(5*time.Second, 6*time.Second)},
-		{"quota", cloud(openstackclient.KindQuota, 0), true, between(slowRetry, slowRetry*6/5)},
-		{"forbidden", cloud(openstackclient.KindForbidden, 0), true, between(slowRetry, slowRetry*6/5)},
-		{"unauthorized", cloud(openstackclient.KindUnauthorized, 0), true, between(slowRetry, slowRetry*6/5)},
-		{"invalid", cloud(openstackclient.KindInvalid, 0), true, between(slowRetry, slowRetry*6/5)},
-		{"not found", cloud(openstackclient.KindNotFound, 0), true, between(slowRetry, slowRetry*6/5)},
-		{"misconfigured", misconfigured("no"), true, between(slowRetry, slowRetry*6/5)},
-		{"blocked", &hibernation.Blocked{Message: "no"}, true, between(slowRetry, slowRetry*6/5)},
-		{"refused", &hibernation.Refusal{Message: "no", After: 20 * time.Minute}, true, Equal(20 * time.Minute)},
-		{"refused without a time", &hibernation.Refusal{Message: "no"}, true, between(slowRetry, slowRetry*6/5)},
+		{"unknown", errors.New("no"), false, soon},
+		{"quota", cloud(openstackclient.KindQuota, 0), true, slowly},
+		{"forbidden", cloud(openstackclient.KindForbidden, 0), true, slowly},
+		{"unauthorized", cloud(openstackclient.KindUnauthorized, 0), true, slowly},
+		{"invalid", cloud(openstackclient.KindInvalid, 0), true, slowly},
+		{"not found", cloud(openstackclient.KindNotFound, 0), true, slowly},
+		{"misconfigured", misconfigured("no"), true, slowly},
+		{"blocked", &hibernation.Blocked{Message: "no"}, true, slowly},
 	}
-	for _, tt := range tests {
-		t.Run("stop: "+tt.name, func(t *testing.T) {
+}
+
+// TestFailuresToStop: the machines are left alone until the failure is tried again.
+func TestFailuresToStop(t *testing.T) {
+	cases := append(failureCases(),
+		failureCase{"refused", &hibernation.Refusal{Message: "no", After: 20 * time.Minute}, true, Equal(20 * time.Minute)},
+		failureCase{"refused without a time", &hibernation.Refusal{Message: "no"}, true, BeNumerically(">=", slowRetry)},
+	)
+	for _, tt := range cases {
+		t.Run(tt.name, func(t *testing.T) {
 			b := newBench(t, installedCD(showing(StateRunning, time.Hour), wanting(hivev1.ClusterPowerStateHibernating)))
 			b.actuator.stopErr = tt.err
 			after := b.visit()
@@ -241,10 +248,12 @@ func TestFailures(t *testing.T) {
 			b.visit()
 			b.Expect(b.shown()).To(Equal(shownHibernating), "no failure is for ever")
 		})
-		if _, refusal := tt.err.(*hibernation.Refusal); refusal {
-			continue
-		}
-		t.Run("start: "+tt.name, func(t *testing.T) {
+	}
+}
+
+func TestFailuresToStart(t *testing.T) {
+	for _, tt := range failureCases() {
+		t.Run(tt.name, func(t *testing.T) {
 			b := newBench(t, installedCD(showing(StateWaitingToStart, time.Hour), withFinalizer))
 			b.actuator.startErr = tt.err
 			after := b.visit()

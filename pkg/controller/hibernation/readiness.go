@@ -2,6 +2,7 @@ package hibernation
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 
 	hivev1 "github.com/overwinter/overwinter/apis/hive/v1"
 	"github.com/overwinter/overwinter/pkg/hibernation"
+	"github.com/overwinter/overwinter/pkg/remoteclient"
 )
 
 const (
@@ -44,19 +46,41 @@ func (v *visit) ready(ctx context.Context) (Outcome, error) {
 	case v.memo.slept != nil && !record.Sealed:
 		record = *v.memo.slept
 	}
-	remote, err := v.Remote.ClientFor(ctx, v.cd)
-	if err != nil {
-		return Outcome{State: StateWaitingForNodes, Message: "The cluster's Nodes cannot be asked for: " + err.Error(), After: wait.Jitter(slowRetry, jitter)}, nil
-	}
-	for _, step := range steps() {
-		if pending := step(ctx, v, remote, record); pending != nil {
-			return *pending, nil
-		}
+	if pending := v.follow(ctx, record); pending != nil {
+		return *pending, nil
 	}
 	if !exists {
 		return v.running(), v.dropFinalizer(ctx)
 	}
 	return v.running(), nil
+}
+
+// follow goes through the steps and returns what the first one that is not done says, nil when all are.
+func (v *visit) follow(ctx context.Context, record hibernation.Summary) *Outcome {
+	remote, err := v.Remote.ClientFor(ctx, v.cd)
+	if err != nil {
+		return noClient(err)
+	}
+	for _, step := range steps() {
+		if pending := step(ctx, v, remote, record); pending != nil {
+			return pending
+		}
+	}
+	return nil
+}
+
+// noClient is the outcome where there is no way to ask the cluster. A kubeconfig that is refused has to be mended first.
+func noClient(err error) *Outcome {
+	after := nodesPoll
+	var refusal *remoteclient.Refusal
+	if errors.As(err, &refusal) {
+		after = slowRetry
+	}
+	return &Outcome{
+		State:   StateWaitingForNodes,
+		Message: "The cluster's Nodes cannot be asked for: " + err.Error(),
+		After:   wait.Jitter(after, jitter),
+	}
 }
 
 // running is the outcome for a cluster that is ready.

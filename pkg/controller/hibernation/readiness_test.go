@@ -22,6 +22,7 @@ import (
 
 	hivev1 "github.com/overwinter/overwinter/apis/hive/v1"
 	"github.com/overwinter/overwinter/pkg/hibernation"
+	"github.com/overwinter/overwinter/pkg/remoteclient"
 )
 
 // guest is a cluster that wakes up: its Nodes, their Leases and its ClusterOperators as its API shows them.
@@ -244,7 +245,7 @@ func TestNoOperatorsIsNotGood(t *testing.T) {
 
 func TestKubeconfigThatIsRefused(t *testing.T) {
 	b, _ := waking(t, 1)
-	b.remote.err = errors.New("the Secret demo/admin-kubeconfig does not exist")
+	b.remote.err = &remoteclient.Refusal{Message: "the Secret demo/admin-kubeconfig does not exist"}
 	b.Expect(b.visit()).To(BeNumerically(">=", slowRetry))
 	b.Expect(b.reason()).To(Equal("WaitingForNodes"))
 	b.Expect(b.message(hivev1.ClusterReadyCondition)).To(ContainSubstring("demo/admin-kubeconfig"))

@@ -66,8 +66,9 @@ func rowOf(state State) (row, bool) {
 		return asleep(corev1.ConditionFalse, hivev1.ClusterPowerStateWaitingForMachinesToStop), true
 	case StateHibernating:
 		return asleep(corev1.ConditionTrue, hivev1.ClusterPowerStateHibernating), true
+	default:
+		return awakeRowOf(state)
 	}
-	return awakeRowOf(state)
 }
 
 // awakeRowOf is rowOf for the states in which the Ready condition has the word.

@@ -47,7 +47,7 @@ func (v *visit) outcome(ctx context.Context) (Outcome, error) {
 		return Outcome{}, err
 	}
 	if wait := v.memo.holds(v.cd, v.now); wait > 0 {
-		return Outcome{After: wait}, nil
+		return Outcome{After: soonest(wait, after)}, nil
 	}
 	if hibernate {
 		return v.stop(ctx)
