@@ -67,7 +67,7 @@ func TestEffects(t *testing.T) {
 				}
 				ctx, cancel := context.WithTimeout(r.ctx, 200*time.Millisecond)
 				defer cancel()
-				resp, body, err := post(ctx, transport, base+"servers", r.provider.Token(),
+				resp, body, err := post(ctx, transport, base+"servers", r.provider.Token(), //nolint:bodyclose // post reads and closes it
 					`{"server":{"name":"new","imageRef":"`+imageID+`","flavorRef":"`+s.FlavorID+`","networks":"none"}}`)
 				test.check(r.WithT, resp, body, err)
 				r.Expect(r.ServersNamed("hive", "new")).To(HaveLen(map[bool]int{true: 1}[test.done]))
@@ -154,7 +154,7 @@ func TestHooks(t *testing.T) {
 			seen = append(seen, "before "+k.Op+" "+s.TaskState)
 			return nil
 		},
-		After: func(k *cloud.Call, status int) *cloud.Effect {
+		After: func(k *cloud.Call, _ int) *cloud.Effect {
 			s, _ := r.Server(id)
 			seen = append(seen, "after "+k.Op+" "+s.Status)
 			return &crash

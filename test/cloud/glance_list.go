@@ -76,13 +76,16 @@ func (img *image) fits(k *call) bool {
 	if v := k.query.Get("visibility"); v != "" && v != "all" && v != img.visibility {
 		return false
 	}
-	if n, ok := number(k.query.Get("size_min")); ok && img.size < int64(n) {
+	return img.fitsSize(k) && !strings.EqualFold(k.query.Get("os_hidden"), "true")
+}
+
+func (img *image) fitsSize(k *call) bool {
+	least, ok := number(k.query.Get("size_min"))
+	if ok && img.size < int64(least) {
 		return false
 	}
-	if n, ok := number(k.query.Get("size_max")); ok && img.size > int64(n) {
-		return false
-	}
-	return !strings.EqualFold(k.query.Get("os_hidden"), "true")
+	most, ok := number(k.query.Get("size_max"))
+	return !ok || img.size <= int64(most)
 }
 
 func (img *image) attribute(key string) (string, bool) {

@@ -98,7 +98,8 @@ func TestImageLife(t *testing.T) {
 		method, name string
 		want         int
 	}{{"PUT", "u", 204}, {"DELETE", "none", 404}, {"DELETE", "u", 204}, {"DELETE", "u", 404}} {
-		_, err := r.provider.Request(r.ctx, tag.method, r.image.ServiceURL("images", id, "tags", tag.name), &gophercloud.RequestOpts{OkCodes: []int{tag.want}})
+		url := r.image.ServiceURL("images", id, "tags", tag.name)
+		_, err := r.provider.Request(r.ctx, tag.method, url, &gophercloud.RequestOpts{OkCodes: []int{tag.want}}) //nolint:bodyclose // gophercloud has
 		r.Expect(err).NotTo(HaveOccurred(), "%+v", tag)
 	}
 	r.Expect(update(images.ReplaceImageProtected{NewProtected: true})).To(Equal(0))

@@ -39,28 +39,34 @@ func (c *Cloud) createImageRecord(k *call) *reply {
 
 // set sets an attribute or a property and returns false if the value is of the wrong type.
 func (img *image) set(key string, value any) bool {
-	switch v := value.(type) {
-	case string:
-		img.setText(key, v)
-		return key != "min_disk" && key != "min_ram" && key != "protected" && key != "tags"
-	case float64:
-		switch key {
-		case "min_disk":
-			img.minDisk = int(v)
-			return true
-		case "min_ram":
-			img.minRAM = int(v)
-			return true
-		}
-	case bool:
-		if key == "protected" {
-			img.protected = v
-		}
-		return key == "protected" || key == "os_hidden"
-	case []any:
-		return key == "tags" && img.setTags(v)
+	switch key {
+	case "min_disk":
+		return assign(&img.minDisk, value)
+	case "min_ram":
+		return assign(&img.minRAM, value)
+	case "protected":
+		protected, ok := value.(bool)
+		img.protected = protected
+		return ok
+	case "os_hidden":
+		_, ok := value.(bool)
+		return ok
+	case "tags":
+		tags, ok := value.([]any)
+		return ok && img.setTags(tags)
 	}
-	return false
+	text, ok := value.(string)
+	if ok {
+		img.setText(key, text)
+	}
+	return ok
+}
+
+// assign sets a number that came as JSON.
+func assign(into *int, value any) bool {
+	n, ok := value.(float64)
+	*into = int(n)
+	return ok
 }
 
 func (img *image) setText(key, v string) {
@@ -75,7 +81,6 @@ func (img *image) setText(key, v string) {
 		img.diskFormat = v
 	case "container_format":
 		img.containerFormat = v
-	case "min_disk", "min_ram", "protected", "tags": // not text
 	default:
 		img.props[key] = v
 	}

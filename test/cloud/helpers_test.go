@@ -23,7 +23,7 @@ type rig struct {
 	*WithT
 	*cloud.Cloud
 	clock                   *clocktesting.FakeClock
-	ctx                     context.Context
+	ctx                     context.Context //nolint:containedctx // that of the test, for its requests
 	provider                *gophercloud.ProviderClient
 	compute, image, network *gophercloud.ServiceClient
 }

@@ -85,10 +85,8 @@ var listParams = []string{"fields", "limit", "marker", "page_reverse", "sort_key
 
 // page answers a list request: filters, order, page and fields.
 func (c *Cloud) page(k *call, l collection, attributes []string) *reply {
-	for _, key := range sortedKeys(k.query) {
-		if _, isTag := tagFilters[key]; !isTag && !slices.Contains(listParams, key) && !slices.Contains(attributes, key) {
-			return neutronError(http.StatusBadRequest, "HTTPBadRequest", "['%s'] is invalid attribute for filtering", key)
-		}
+	if refused := checkFilters(k, attributes); refused != nil {
+		return refused
 	}
 	found := slices.DeleteFunc(l.all, func(v object) bool { return !fitsNeutron(v, k.query) })
 	sortViews(found, k.query["sort_key"], k.query["sort_dir"])
@@ -112,6 +110,15 @@ func (c *Cloud) page(k *call, l collection, attributes []string) *reply {
 	}
 	doc[l.key()] = list(onlyFields(found, k.query["fields"]))
 	return answer(http.StatusOK, doc)
+}
+
+func checkFilters(k *call, attributes []string) *reply {
+	for _, key := range sortedKeys(k.query) {
+		if _, isTag := tagFilters[key]; !isTag && !slices.Contains(listParams, key) && !slices.Contains(attributes, key) {
+			return neutronError(http.StatusBadRequest, "HTTPBadRequest", "['%s'] is invalid attribute for filtering", key)
+		}
+	}
+	return nil
 }
 
 func onlyFields(views []object, fields []string) []object {
@@ -157,14 +164,14 @@ func fitsNeutron(v object, query map[string][]string) bool {
 		if slices.Contains(listParams, key) {
 			continue
 		}
-		if !slices.ContainsFunc(values, func(want string) bool { return fitsValue(v[key], key, want) }) {
+		if !slices.ContainsFunc(values, func(want string) bool { return fitsValue(v[key], want) }) {
 			return false
 		}
 	}
 	return true
 }
 
-func fitsValue(have any, key, want string) bool {
+func fitsValue(have any, want string) bool {
 	switch h := have.(type) {
 	case []object: // fixed_ips=ip_address=10.0.0.5
 		field, value, _ := strings.Cut(want, "=")
@@ -185,26 +192,30 @@ func fitsValue(have any, key, want string) bool {
 
 // taggedThing finds what a request about tags means.
 func (c *Cloud) taggedThing(k *call) *[]string {
-	id, p := k.id(), k.project
+	var owner *project
+	var tags *[]string
 	switch k.params["kind"] {
 	case "ports":
-		if x := c.ports[id]; x != nil && x.project == p {
-			return &x.tags
+		if x := c.ports[k.id()]; x != nil {
+			owner, tags = x.project, &x.tags
 		}
 	case "networks":
-		if x := c.networks[id]; x != nil && x.project == p {
-			return &x.tags
+		if x := c.networks[k.id()]; x != nil {
+			owner, tags = x.project, &x.tags
 		}
 	case "subnets":
-		if x := c.subnets[id]; x != nil && x.project == p {
-			return &x.tags
+		if x := c.subnets[k.id()]; x != nil {
+			owner, tags = x.project, &x.tags
 		}
 	case "security-groups":
-		if x := c.secs[id]; x != nil && x.project == p {
-			return &x.tags
+		if x := c.secs[k.id()]; x != nil {
+			owner, tags = x.project, &x.tags
 		}
 	}
-	return nil
+	if owner != k.project {
+		return nil
+	}
+	return tags
 }
 
 func noTagged(k *call) *reply {

@@ -91,13 +91,12 @@ func (c *Cloud) makePort(s *server, n nic) string {
 			p.securityGroups = append(p.securityGroups, g.id)
 		}
 	}
-	for _, sub := range c.subnetsOf(net) {
+	if subs := c.subnetsOf(net); len(subs) > 0 {
 		address := n.fixedIP
 		if address == "" {
-			address = c.freeAddress(sub)
+			address = c.freeAddress(subs[0])
 		}
-		p.fixedIPs = append(p.fixedIPs, fixedIP{sub, address})
-		break
+		p.fixedIPs = []fixedIP{{subs[0], address}}
 	}
 	c.ports[p.id] = p
 	c.bind(p, s)
@@ -201,10 +200,8 @@ func (c *Cloud) createPort(k *call) *reply {
 	p := c.newPort(k.project, n)
 	if m := req.Port.MAC; m != nil {
 		p.mac = strings.ToLower(*m)
-		for _, other := range c.ports {
-			if other.network == n && other.mac == p.mac {
-				return neutronError(http.StatusConflict, "MacAddressInUse", "Unable to complete operation for network %s. The mac address %s is in use.", n.id, p.mac)
-			}
+		if c.macTaken(n, p.mac) {
+			return neutronError(http.StatusConflict, "MacAddressInUse", "Unable to complete operation for network %s. The mac address %s is in use.", n.id, p.mac)
 		}
 	}
 	if req.Port.SecurityGroups == nil {
@@ -219,6 +216,15 @@ func (c *Cloud) createPort(k *call) *reply {
 	p.tags = unique(req.Port.Tags)
 	c.ports[p.id] = p
 	return answer(http.StatusCreated, object{"port": p.view()})
+}
+
+func (c *Cloud) macTaken(n *network, mac string) bool {
+	for _, p := range c.ports {
+		if p.network == n && p.mac == mac {
+			return true
+		}
+	}
+	return false
 }
 
 // refuseForeign keeps a member from choosing addresses on a network that is another project's, though shared.

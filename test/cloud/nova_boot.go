@@ -46,37 +46,41 @@ func (c *Cloud) attach(k *call, s *server, d blockDevice) *reply {
 	if d.DestinationType == "local" || (d.SourceType == "image" && d.DestinationType == "") {
 		return nil // the image itself, or a local disk: nothing to represent
 	}
-	root := d.BootIndex != nil && *d.BootIndex == "0"
-	var v *volume
-	switch d.SourceType {
-	case "volume":
-		v = c.volumes[d.UUID]
-		if v == nil || v.project != k.project {
-			return novaError(http.StatusBadRequest, "Block Device Mapping is Invalid: failed to get volume %s.", d.UUID)
-		}
-		if v.status != "available" {
-			return novaError(http.StatusBadRequest, "Invalid volume: volume %s is not available", d.UUID)
-		}
-	case "image":
-		img := c.usableImage(k.project, d.UUID)
-		if img == nil || img.status != imageActive {
-			return novaError(http.StatusBadRequest, "Can not find requested image")
-		}
-		v = &volume{imageID: img.id, disk: &disk{writes: img.writes}}
-	default:
-		v = &volume{disk: &disk{}}
+	v, refused := c.volumeFor(k, d)
+	if refused != nil {
+		return refused
 	}
-	if v.id == "" {
-		v.id, v.project = c.newID(), k.project
-		v.size, _ = number(string(d.VolumeSize))
-	}
-	a := &attachment{volume: v, onDelete: d.DeleteOnTermination, root: root, device: "/dev/vd" + string(rune('a'+len(s.attachments)))}
-	if root {
+	a := &attachment{volume: v, onDelete: d.DeleteOnTermination, device: "/dev/vd" + string(rune('a'+len(s.attachments)))}
+	if a.root = d.BootIndex != nil && *d.BootIndex == "0"; a.root {
 		s.attachments = slices.Insert(s.attachments, 0, a)
 	} else {
 		s.attachments = append(s.attachments, a)
 	}
 	return nil
+}
+
+// volumeFor returns the volume that a block device names, or a new one.
+func (c *Cloud) volumeFor(k *call, d blockDevice) (*volume, *reply) {
+	if d.SourceType == "volume" {
+		v := c.volumes[d.UUID]
+		if v == nil || v.project != k.project {
+			return nil, novaError(http.StatusBadRequest, "Block Device Mapping is Invalid: failed to get volume %s.", d.UUID)
+		}
+		if v.status != "available" {
+			return nil, novaError(http.StatusBadRequest, "Invalid volume: volume %s is not available", d.UUID)
+		}
+		return v, nil
+	}
+	size, _ := number(string(d.VolumeSize))
+	v := &volume{id: c.newID(), project: k.project, size: size, disk: &disk{}}
+	if d.SourceType == "image" {
+		img := c.usableImage(k.project, d.UUID)
+		if img == nil || img.status != imageActive {
+			return nil, novaError(http.StatusBadRequest, "Can not find requested image")
+		}
+		v.imageID, v.disk.writes = img.id, img.writes
+	}
+	return v, nil
 }
 
 // chooseNetworks checks the networks of a create. Nova looks at a port's device ID here, and binds the port later.

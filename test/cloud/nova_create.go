@@ -120,19 +120,8 @@ func checkCreate(k *call, req *createRequest) *reply {
 	if !k.decode(&shape) || !k.decode(req) || shape.Server == nil {
 		return malformedBody()
 	}
-	for _, field := range sortedKeys(shape.Server) {
-		if from := createFields[field]; from == 0 || from > k.mv || (field == "personality" && k.mv >= 57) {
-			return unexpected("server", field)
-		}
-	}
-	required := []string{"name", "flavorRef"}
-	if k.mv >= 37 {
-		required = append(required, "networks")
-	}
-	for _, field := range required {
-		if shape.Server[field] == nil {
-			return novaError(http.StatusBadRequest, "Invalid input for field/attribute server. '%s' is a required property", field)
-		}
+	if refused := checkFields(k.mv, shape.Server); refused != nil {
+		return refused
 	}
 	if n := len(req.Server.Name); n == 0 || n > 255 {
 		return badLength("name", req.Server.Name)
@@ -141,6 +130,25 @@ func checkCreate(k *call, req *createRequest) *reply {
 		return novaError(http.StatusBadRequest, "Invalid input for field/attribute user_data. '%s' is not a 'base64'", req.Server.UserData)
 	}
 	return checkMetadata(req.Server.Metadata)
+}
+
+// checkFields refuses what a microversion does not know, and what is missing.
+func checkFields(mv int, have map[string]json.RawMessage) *reply {
+	for _, field := range sortedKeys(have) {
+		if from := createFields[field]; from == 0 || from > mv || (field == "personality" && mv >= 57) {
+			return unexpected("server", field)
+		}
+	}
+	required := []string{"name", "flavorRef"}
+	if mv >= 37 {
+		required = append(required, "networks")
+	}
+	for _, field := range required {
+		if have[field] == nil {
+			return novaError(http.StatusBadRequest, "Invalid input for field/attribute server. '%s' is a required property", field)
+		}
+	}
+	return nil
 }
 
 func badLength(field, value string) *reply {

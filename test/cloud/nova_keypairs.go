@@ -1,7 +1,7 @@
 package cloud
 
 import (
-	"crypto/md5" //nolint:gosec // Nova's fingerprints are MD5
+	"crypto/md5"
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
@@ -26,7 +26,7 @@ func (c *Cloud) AddKeypair(userName, name string) bool {
 }
 
 func (c *Cloud) addKeypair(u *user, name, publicKey string) *keypair {
-	sum := md5.Sum([]byte(publicKey)) //nolint:gosec // as above
+	sum := md5.Sum([]byte(publicKey)) // as Nova does
 	var parts []string
 	for _, b := range sum {
 		parts = append(parts, fmt.Sprintf("%02x", b))

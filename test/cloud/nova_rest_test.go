@@ -88,8 +88,9 @@ func TestDeleteOnTermination(t *testing.T) {
 		r.Expect(err).NotTo(HaveOccurred())
 		r.Expect(volumeattach.ExtractVolumeAttachments(page)).To(ConsistOf(And(HaveField("VolumeID", s.Volumes[0]), HaveField("DeleteOnTermination", HaveValue(BeTrue())))))
 		set := func() int {
-			_, err := r.compute.Put(r.ctx, r.compute.ServiceURL("servers", s.ID, "os-volume_attachments", s.Volumes[0]),
-				map[string]any{"volumeAttachment": map[string]any{"volumeId": s.Volumes[0], "delete_on_termination": !keep}}, nil, nil)
+			url := r.compute.ServiceURL("servers", s.ID, "os-volume_attachments", s.Volumes[0])
+			body := map[string]any{"volumeAttachment": map[string]any{"volumeId": s.Volumes[0], "delete_on_termination": !keep}}
+			_, err := r.compute.Put(r.ctx, url, body, nil, nil) //nolint:bodyclose // gophercloud has
 			return status(err)
 		}
 		r.at("2.84")

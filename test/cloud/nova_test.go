@@ -40,6 +40,7 @@ func (r *rig) raw(method, path string) (int, string) {
 	req.Header.Set("OpenStack-API-Version", "compute "+r.compute.Microversion)
 	resp, err := r.RoundTripper().RoundTrip(req)
 	r.Expect(err).NotTo(HaveOccurred())
+	defer resp.Body.Close()
 	b, err := io.ReadAll(resp.Body)
 	r.Expect(err).NotTo(HaveOccurred())
 	return resp.StatusCode, string(b)
