@@ -29,6 +29,9 @@ func (c *openstackClient) ListPorts(ctx context.Context, opts ListPortsOpts) ([]
 	key, values := "device_id", opts.DeviceIDs
 	if len(opts.IDs) > 0 {
 		key, values = "id", opts.IDs
+		if len(opts.DeviceIDs) > 0 {
+			return nil, &Error{Kind: KindInvalid, Op: op.name, Message: "ports are listed by their own IDs or by their devices', not both"}
+		}
 	}
 	id := func(p *ports.Port) string { return p.ID }
 	if len(values) == 0 {

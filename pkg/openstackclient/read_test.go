@@ -51,9 +51,9 @@ func TestImagesOfAllPages(t *testing.T) {
 	cloud := newFakeCloud(t)
 	cloud.on("GET /image/v2/images", pages(map[string]string{
 		"": `{"images": [{"id": "a", "name": "x", "hibernation_cycle": "1", "size": null}], "next": "/v2/images?hibernation_cycle=1&marker=a"}`,
-		// Glance offers a next page that turns out to be empty.
+		// Glance offers a next page that turns out to be empty, and here even one after that.
 		"a": `{"images": [{"id": "b", "size": 5}], "next": "/v2/images?hibernation_cycle=1&marker=b"}`,
-		"b": `{"images": []}`,
+		"b": `{"images": [], "next": "/v2/images?hibernation_cycle=1&marker=c"}`,
 	}))
 	client := cloud.client(FactoryOptions{})
 	opts := ListImagesOpts{ListOpts: images.ListOpts{Name: "in:a,b", Tags: []string{"t=1"}}, Properties: map[string]string{"hibernation_cycle": "1", "instance_uuid": "x y"}}
@@ -97,8 +97,20 @@ func TestPorts(t *testing.T) {
 		g.Expect(asked).To(ContainSubstring(device))
 	}
 
-	_, err = client.ListPorts(t.Context(), ListPortsOpts{DeviceIDs: []string{"d1", ""}})
-	g.Expect(KindOf(err)).To(Equal(KindInvalid), "an empty ID would select every unused port")
+	_, err = client.ListPorts(t.Context(), ListPortsOpts{IDs: []string{"p1", "p2"}})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(cloud.last().query).To(Equal("id=p1&id=p2"))
+
+	before = len(cloud.log())
+	for _, opts := range []ListPortsOpts{
+		{DeviceIDs: []string{"d1", ""}}, // an empty one would select every unused port
+		{IDs: []string{""}},
+		{IDs: []string{"p1"}, DeviceIDs: []string{"d1"}},
+	} {
+		_, err = client.ListPorts(t.Context(), opts)
+		g.Expect(KindOf(err)).To(Equal(KindInvalid))
+	}
+	g.Expect(cloud.log()).To(HaveLen(before))
 }
 
 func TestServerGroupsOfAllPages(t *testing.T) {
@@ -133,6 +145,7 @@ func TestMalformedLists(t *testing.T) {
 			g.Expect(found).To(BeNil())
 			g.Expect(KindOf(err)).To(Equal(KindTransient))
 			g.Expect(asError(err).Op).To(Equal("list servers"))
+			g.Expect(len(cloud.log())).To(BeNumerically("<=", 3), "it is not read again and again")
 		})
 	}
 }

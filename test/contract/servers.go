@@ -83,6 +83,10 @@ func (s *suite) belongings(t *testing.T, server *openstackclient.Server, first, 
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(portIDs(found)).To(Equal([]string{first.ID}))
 
+	found, err = s.client.ListPorts(t.Context(), openstackclient.ListPortsOpts{IDs: []string{second.ID, missingID, first.ID}})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(portIDs(found)).To(ConsistOf(first.ID, second.ID))
+
 	group, err := s.client.ListServerGroups(t.Context())
 	g.Expect(err).NotTo(HaveOccurred())
 	members := map[string][]string{}
