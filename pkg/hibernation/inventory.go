@@ -341,7 +341,7 @@ func (s *Session) clusterPorts(ctx context.Context, list []*openstackclient.Serv
 		case slices.Contains(ids, p.DeviceID):
 			byServer[p.DeviceID] = append(byServer[p.DeviceID], p)
 			interfaces--
-		case strings.HasPrefix(p.DeviceOwner, "compute:"):
+		case p.DeviceID != "" && strings.HasPrefix(p.DeviceOwner, "compute:"):
 			if err := s.checkUnlisted(ctx, p); err != nil {
 				return nil, err
 			}
