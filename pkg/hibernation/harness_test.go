@@ -10,6 +10,7 @@ import (
 
 	. "github.com/onsi/gomega"
 	log "github.com/sirupsen/logrus"
+	"k8s.io/utils/clock"
 	clocktesting "k8s.io/utils/clock/testing"
 
 	"github.com/overwinter/overwinter/pkg/hibernation"
@@ -41,7 +42,7 @@ type rig struct {
 	// cluster is what the engine is told.
 	cluster hibernation.Cluster
 	// servers and images are what there was before the engine did anything.
-	servers map[string]cloud.Server
+	servers []cloud.Server
 	images  []cloud.Image
 
 	mu sync.Mutex
@@ -84,7 +85,8 @@ func newRig(t *testing.T, masters, workers int, choose ...func(*setup)) *rig {
 
 	logger := log.New()
 	logger.SetLevel(log.DebugLevel)
-	logger.SetOutput(testWriter{t})
+	logger.SetOutput(&testWriter{t: t})
+	logger.SetFormatter(&log.TextFormatter{DisableTimestamp: true})
 	r.logger = logger
 	r.api = r.clientOf(cloud.DefaultUser, project)
 	r.cluster = hibernation.Cluster{Namespace: "demo", Name: "demo", InfraID: infraID, Event: r.event}
@@ -115,13 +117,29 @@ func (r *rig) event(eventType, reason, message string) {
 	r.events = append(r.events, eventType+" "+reason+" "+message)
 }
 
-// testWriter shows the engine's log with a test that fails.
-type testWriter struct{ t *testing.T }
+// testWriter shows the engine's log with a test that fails, and what it repeats once.
+type testWriter struct {
+	t    *testing.T
+	last string
+}
 
-func (w testWriter) Write(p []byte) (int, error) {
-	w.t.Log(string(bytes.TrimSpace(p)))
+// Write implements io.Writer.
+func (w *testWriter) Write(p []byte) (int, error) {
+	if line := string(bytes.TrimSpace(p)); line != w.last {
+		w.last = line
+		w.t.Log(line)
+	}
 	return len(p), nil
 }
+
+// skewed is the clock of a machine that is wrong by a fixed time.
+type skewed struct {
+	clock.PassiveClock
+	by time.Duration
+}
+
+// Now implements clock.PassiveClock.
+func (c *skewed) Now() time.Time { return c.PassiveClock.Now().Add(c.by) }
 
 // session begins a reconcile.
 func (r *rig) session() *hibernation.Session {
