@@ -80,27 +80,38 @@ var overQuota = regexp.MustCompile(`(?i)quota exceeded|exceed\w* .*quota|quota .
 
 // kindOf classifies an HTTP status. recognised says that an OpenStack service wrote the body.
 func kindOf(answer gophercloud.ErrUnexpectedResponseCode, message string, recognised bool) Kind {
-	quota := overQuota.MatchString(message) || strings.Contains(string(answer.Body), `"OverQuota"`)
-	switch status := answer.Actual; {
-	case status == http.StatusNotFound && recognised && message != noSuchRoute:
-		return KindNotFound
-	case status == http.StatusNotFound:
+	switch status := answer.Actual; status {
+	case http.StatusNotFound:
+		if recognised && message != noSuchRoute {
+			return KindNotFound
+		}
 		// A proxy without its back end, or a wrong endpoint. It says nothing about the object.
 		return KindTransient
-	case status == http.StatusUnauthorized:
+	case http.StatusUnauthorized:
 		return KindUnauthorized
-	case status == http.StatusRequestEntityTooLarge, quota && (status == http.StatusForbidden || status == http.StatusConflict):
+	case http.StatusForbidden:
+		return quotaOr(KindForbidden, answer, message)
+	case http.StatusConflict, http.StatusPreconditionFailed:
+		return quotaOr(KindConflict, answer, message)
+	case http.StatusRequestEntityTooLarge:
 		return KindQuota
-	case status == http.StatusForbidden:
-		return KindForbidden
-	case status == http.StatusConflict, status == http.StatusPreconditionFailed:
-		return KindConflict
-	case status == http.StatusTooManyRequests, status == 498:
+	case http.StatusTooManyRequests, 498:
 		return KindThrottled
-	case status == http.StatusRequestTimeout, status >= 500, status < 300:
+	case http.StatusRequestTimeout:
 		return KindTransient
+	default:
+		if status >= 500 || status < 300 {
+			return KindTransient
+		}
+		return KindInvalid
 	}
-	return KindInvalid
+}
+
+func quotaOr(other Kind, answer gophercloud.ErrUnexpectedResponseCode, message string) Kind {
+	if overQuota.MatchString(message) || strings.Contains(string(answer.Body), `"OverQuota"`) {
+		return KindQuota
+	}
+	return other
 }
 
 // isMalformed tells whether an answer came and could not be read as what it should be.

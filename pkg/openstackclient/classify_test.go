@@ -13,64 +13,68 @@ import (
 	. "github.com/onsi/gomega"
 )
 
+// proxied begins the names of answers that do not come from OpenStack itself.
+const proxied = "a proxy"
+
 // The bodies are those of Nova 26, Neutron 21, Glance 25 and Keystone 22, unless they say otherwise.
+var answers = map[string]struct {
+	status    int
+	body      string
+	kind      Kind
+	message   string
+	ambiguous bool
+}{
+	"nova: no server": {404, `{"itemNotFound": {"code": 404, "message": "Instance 1111 could not be found."}}`,
+		KindNotFound, "Instance 1111 could not be found.", false},
+	"nova: no such route": {404, `{"message": "The resource could not be found.<br /><br />\n\n\n", "code": "404 Not Found", "title": "Not Found"}`,
+		KindTransient, "does not know this API (The resource could not be found.)", false},
+	"neutron: no port": {404, `{"NeutronError": {"type": "PortNotFound", "message": "Port 1111 could not be found.", "detail": ""}}`,
+		KindNotFound, "Port 1111 could not be found.", false},
+	"neutron: no such route": {404, `{"NeutronError": {"type": "HTTPNotFound", "message": "The resource could not be found.", "detail": ""}}`,
+		KindTransient, "does not know this API", false},
+	"glance: no image": {404, `{"message": "No image found with ID 1111<br /><br />\n\n\n", "code": "404 Not Found", "title": "Not Found"}`,
+		KindNotFound, "No image found with ID 1111", false},
+	"a proxy without its back end": {404, "default backend - 404", KindTransient, "does not know this API (default backend - 404)", false},
+	"a proxy, in HTML":             {404, "<html>\r\n<head><title>404 Not Found</title></head>\r\n<body>\r\n<center><h1>404 Not Found</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n", KindTransient, "(nginx)", false},
+	"an old glance: no image":      {404, "404 Not Found\n\nThe resource could not be found.\n\nNo image found with ID 1111\n\n   ", KindNotFound, "No image found with ID 1111", false},
+	"an old glance: no such route": {404, "404 Not Found\n\nThe resource could not be found.\n\n   ", KindTransient, "does not know this API", false},
+	"a proxy without words":        {404, "", KindTransient, "does not know this API", false},
+	"nova: state": {409, `{"conflictingRequest": {"code": 409, "message": "Cannot 'pause' instance 1111 while it is in vm_state stopped"}}`,
+		KindConflict, "Cannot 'pause' instance 1111 while it is in vm_state stopped", false},
+	"neutron: MAC": {409, `{"NeutronError": {"type": "MacAddressInUse", "message": "Unable to complete operation for network cea1. The mac address fa:16:3e:00:00:01 is in use.", "detail": ""}}`,
+		KindConflict, "Unable to complete operation for network cea1. The mac address fa:16:3e:00:00:01 is in use.", false},
+	"neutron: quota": {409, `{"NeutronError": {"type": "OverQuota", "message": "Quota exceeded for resources: ['port'].", "detail": ""}}`,
+		KindQuota, "Quota exceeded for resources: ['port'].", false},
+	"nova: quota": {403, `{"forbidden": {"code": 403, "message": "Quota exceeded for instances: Requested 1, but already used 0 of 0 instances"}}`,
+		KindQuota, "Quota exceeded for instances: Requested 1, but already used 0 of 0 instances", false},
+	"nova: unified limits (its source)": {403, `{"forbidden": {"code": 403, "message": "Project 1 is over a limit for [Resource servers is over limit of 10 due to current usage 10 and delta 1]"}}`,
+		KindQuota, "is over a limit", false},
+	"nova: over limit (its API reference)": {413, `{"overLimit": {"code": 413, "message": "This request was rate-limited.", "retryAfter": "5"}}`,
+		KindQuota, "This request was rate-limited.", false},
+	"glance: quota (its source)": {413, `{"message": "Project 1 is over a limit for [Resource image_count_total is over limit of 1]<br /><br />\n\n\n", "code": "413 Request Entity Too Large"}`,
+		KindQuota, "image_count_total is over limit of 1", false},
+	"nova: policy on quotas": {403, `{"forbidden": {"code": 403, "message": "Policy doesn't allow os_compute_api:os-quota-sets:show to be performed."}}`,
+		KindForbidden, "Policy doesn't allow os_compute_api:os-quota-sets:show to be performed.", false},
+	"glance: protected": {403, `{"message": "Image 50c7 is protected and cannot be deleted.<br /><br />\n\n\n", "code": "403 Forbidden", "title": "Forbidden"}`,
+		KindForbidden, "Image 50c7 is protected and cannot be deleted.", false},
+	"nova: bad request": {400, `{"badRequest": {"code": 400, "message": "Flavor nope could not be found."}}`, KindInvalid, "Flavor nope could not be found.", false},
+	"nova: microversion": {406, `{"computeFault": {"code": 406, "message": "Version 2.99 is not supported by the API. Minimum is 2.1 and maximum is 2.99."}}`,
+		KindInvalid, "maximum is 2.99", false},
+	"nova: fault": {500, `{"computeFault": {"code": 500, "message": "Unexpected API Error. Please report this at http://bugs.launchpad.net/nova/ and attach the Nova API log if possible.\n<class 'oslo_db.exception.DBConnectionError'>"}}`,
+		KindTransient, "Unexpected API Error. Please report this at http://bugs.launchpad.net/nova/ and attach the Nova API log if possible. <class 'oslo_db.exception.DBConnectionError'>", true},
+	"a proxy whose back ends are down": {503, "<html><body><h1>503 Service Unavailable</h1>\nNo server is available to handle this request.\n</body></html>\n",
+		KindTransient, "No server is available to handle this request.", true},
+	"a gateway without words": {504, "", KindTransient, "Gateway Timeout", true},
+	"binary":                  {502, "\xff\xfe\x00", KindTransient, "Bad Gateway", true},
+	"too many requests":       {429, `{"message": "Slow down."}`, KindThrottled, "Slow down.", false},
+	"an unexpected success":   {200, `{}`, KindTransient, "", true},
+	"request IDs are left out": {500, `{"computeFault": {"code": 500, "message": "Timed out (HTTP 500) (Request-ID: req-2f8003a2-7958-42e1-9388-dab1a909e45b) waiting for req-2f8003a2-7958-42e1-9388-dab1a909e45b."}}`,
+		KindTransient, "Timed out (HTTP 500) waiting for.", true},
+	"secrets are left out": {400, `{"error": {"code": 400, "message": "'hunter2-secret' is not an object"}}`, KindInvalid, "'***' is not an object", false},
+}
+
 func TestAnswersAreClassified(t *testing.T) {
-	const proxied = "a proxy"
-	for name, test := range map[string]struct {
-		status    int
-		body      string
-		kind      Kind
-		message   string
-		ambiguous bool
-	}{
-		"nova: no server": {404, `{"itemNotFound": {"code": 404, "message": "Instance 1111 could not be found."}}`,
-			KindNotFound, "Instance 1111 could not be found.", false},
-		"nova: no such route": {404, `{"message": "The resource could not be found.<br /><br />\n\n\n", "code": "404 Not Found", "title": "Not Found"}`,
-			KindTransient, "does not know this API (The resource could not be found.)", false},
-		"neutron: no port": {404, `{"NeutronError": {"type": "PortNotFound", "message": "Port 1111 could not be found.", "detail": ""}}`,
-			KindNotFound, "Port 1111 could not be found.", false},
-		"neutron: no such route": {404, `{"NeutronError": {"type": "HTTPNotFound", "message": "The resource could not be found.", "detail": ""}}`,
-			KindTransient, "does not know this API", false},
-		"glance: no image": {404, `{"message": "No image found with ID 1111<br /><br />\n\n\n", "code": "404 Not Found", "title": "Not Found"}`,
-			KindNotFound, "No image found with ID 1111", false},
-		"a proxy without its back end": {404, "default backend - 404", KindTransient, "does not know this API (default backend - 404)", false},
-		"a proxy, in HTML":             {404, "<html>\r\n<head><title>404 Not Found</title></head>\r\n<body>\r\n<center><h1>404 Not Found</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n", KindTransient, "(nginx)", false},
-		"an old glance: no image":      {404, "404 Not Found\n\nThe resource could not be found.\n\nNo image found with ID 1111\n\n   ", KindNotFound, "No image found with ID 1111", false},
-		"an old glance: no such route": {404, "404 Not Found\n\nThe resource could not be found.\n\n   ", KindTransient, "does not know this API", false},
-		"a proxy without words":        {404, "", KindTransient, "does not know this API", false},
-		"nova: state": {409, `{"conflictingRequest": {"code": 409, "message": "Cannot 'pause' instance 1111 while it is in vm_state stopped"}}`,
-			KindConflict, "Cannot 'pause' instance 1111 while it is in vm_state stopped", false},
-		"neutron: MAC": {409, `{"NeutronError": {"type": "MacAddressInUse", "message": "Unable to complete operation for network cea1. The mac address fa:16:3e:00:00:01 is in use.", "detail": ""}}`,
-			KindConflict, "Unable to complete operation for network cea1. The mac address fa:16:3e:00:00:01 is in use.", false},
-		"neutron: quota": {409, `{"NeutronError": {"type": "OverQuota", "message": "Quota exceeded for resources: ['port'].", "detail": ""}}`,
-			KindQuota, "Quota exceeded for resources: ['port'].", false},
-		"nova: quota": {403, `{"forbidden": {"code": 403, "message": "Quota exceeded for instances: Requested 1, but already used 0 of 0 instances"}}`,
-			KindQuota, "Quota exceeded for instances: Requested 1, but already used 0 of 0 instances", false},
-		"nova: unified limits (its source)": {403, `{"forbidden": {"code": 403, "message": "Project 1 is over a limit for [Resource servers is over limit of 10 due to current usage 10 and delta 1]"}}`,
-			KindQuota, "is over a limit", false},
-		"nova: over limit (its API reference)": {413, `{"overLimit": {"code": 413, "message": "This request was rate-limited.", "retryAfter": "5"}}`,
-			KindQuota, "This request was rate-limited.", false},
-		"glance: quota (its source)": {413, `{"message": "Project 1 is over a limit for [Resource image_count_total is over limit of 1]<br /><br />\n\n\n", "code": "413 Request Entity Too Large"}`,
-			KindQuota, "image_count_total is over limit of 1", false},
-		"nova: policy on quotas": {403, `{"forbidden": {"code": 403, "message": "Policy doesn't allow os_compute_api:os-quota-sets:show to be performed."}}`,
-			KindForbidden, "Policy doesn't allow os_compute_api:os-quota-sets:show to be performed.", false},
-		"glance: protected": {403, `{"message": "Image 50c7 is protected and cannot be deleted.<br /><br />\n\n\n", "code": "403 Forbidden", "title": "Forbidden"}`,
-			KindForbidden, "Image 50c7 is protected and cannot be deleted.", false},
-		"nova: bad request": {400, `{"badRequest": {"code": 400, "message": "Flavor nope could not be found."}}`, KindInvalid, "Flavor nope could not be found.", false},
-		"nova: microversion": {406, `{"computeFault": {"code": 406, "message": "Version 2.99 is not supported by the API. Minimum is 2.1 and maximum is 2.99."}}`,
-			KindInvalid, "maximum is 2.99", false},
-		"nova: fault": {500, `{"computeFault": {"code": 500, "message": "Unexpected API Error. Please report this at http://bugs.launchpad.net/nova/ and attach the Nova API log if possible.\n<class 'oslo_db.exception.DBConnectionError'>"}}`,
-			KindTransient, "Unexpected API Error. Please report this at http://bugs.launchpad.net/nova/ and attach the Nova API log if possible. <class 'oslo_db.exception.DBConnectionError'>", true},
-		"a proxy whose back ends are down": {503, "<html><body><h1>503 Service Unavailable</h1>\nNo server is available to handle this request.\n</body></html>\n",
-			KindTransient, "No server is available to handle this request.", true},
-		"a gateway without words": {504, "", KindTransient, "Gateway Timeout", true},
-		"binary":                  {502, "\xff\xfe\x00", KindTransient, "Bad Gateway", true},
-		"too many requests":       {429, `{"message": "Slow down."}`, KindThrottled, "Slow down.", false},
-		"an unexpected success":   {200, `{}`, KindTransient, "", true},
-		"request IDs are left out": {500, `{"computeFault": {"code": 500, "message": "Timed out (HTTP 500) (Request-ID: req-2f8003a2-7958-42e1-9388-dab1a909e45b) waiting for req-2f8003a2-7958-42e1-9388-dab1a909e45b."}}`,
-			KindTransient, "Timed out (HTTP 500) waiting for.", true},
-		"secrets are left out": {400, `{"error": {"code": 400, "message": "'hunter2-secret' is not an object"}}`, KindInvalid, "'***' is not an object", false},
-	} {
+	for name, test := range answers {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			cloud := newFakeCloud(t)

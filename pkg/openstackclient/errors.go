@@ -10,21 +10,21 @@ import (
 type Kind string
 
 const (
-	// KindNotFound: the object does not exist, or belongs to another project.
+	// KindNotFound says that the object does not exist, or belongs to another project.
 	KindNotFound Kind = "NotFound"
-	// KindConflict: the object's present state does not allow the request; it may later.
+	// KindConflict says that the object's present state does not allow the request; it may later.
 	KindConflict Kind = "Conflict"
-	// KindQuota: a quota of the project is used up.
+	// KindQuota says that a quota of the project is used up.
 	KindQuota Kind = "Quota"
-	// KindForbidden: the credentials may not do this.
+	// KindForbidden says that the credentials may not do this.
 	KindForbidden Kind = "Forbidden"
-	// KindUnauthorized: the credentials are refused.
+	// KindUnauthorized says that the credentials are refused.
 	KindUnauthorized Kind = "Unauthorized"
-	// KindThrottled: too many requests; see RetryAfter.
+	// KindThrottled says that there were too many requests; see RetryAfter.
 	KindThrottled Kind = "Throttled"
-	// KindTransient: the cloud failed or could not be reached (5xx, connection errors, time limits).
+	// KindTransient says that the cloud failed or could not be reached (5xx, connection errors, time limits).
 	KindTransient Kind = "Transient"
-	// KindInvalid: the cloud, or this client before it asked, rejects the request as it is.
+	// KindInvalid says that the cloud, or this client before it asked, rejects the request as it is.
 	KindInvalid Kind = "Invalid"
 )
 

@@ -112,13 +112,13 @@ func TestBreaker(t *testing.T) {
 		g.Expect(IsAmbiguous(client.PauseServer(t.Context(), serverID))).To(BeFalse())
 		g.Expect(sent).To(Equal(0))
 
-		time.Sleep(31 * time.Second)
+		<-time.After(31 * time.Second)
 		g.Expect(get()).To(MatchError(ContainSubstring("failed")))
 		g.Expect(get()).To(MatchError(open))
 		g.Expect(sent).To(Equal(1), "one request tries whether it is back")
 
 		dead = false
-		time.Sleep(31 * time.Second)
+		<-time.After(31 * time.Second)
 		cloud.on("GET /v2.1/servers/"+serverID, answer(200, serverBody))
 		g.Expect(get()).To(Succeed())
 		g.Expect(get()).To(Succeed())

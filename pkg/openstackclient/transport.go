@@ -16,7 +16,7 @@ type gate struct {
 	authURL  string
 	throttle *throttle
 	limiter  *rate.Limiter
-	breaker  *gobreaker.CircuitBreaker[*http.Response]
+	breaker  *gobreaker.TwoStepCircuitBreaker[struct{}]
 }
 
 func newGate(authURL string, options FactoryOptions) *gate {
