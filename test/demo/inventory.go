@@ -2,15 +2,18 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	hivev1 "github.com/overwinter/overwinter/apis/hive/v1"
+	"github.com/overwinter/overwinter/pkg/hibernation"
 	"github.com/overwinter/overwinter/test/cloud"
 )
 
@@ -43,23 +46,49 @@ func (p *play) look(ctx context.Context) (look, error) {
 	if err := p.manager.Failure(); err != nil {
 		return look{}, err
 	}
-	now := look{servers: map[string]string{}, snapshots: map[string]string{}}
+	now := look{record: map[string]string{}, servers: map[string]string{}, snapshots: map[string]string{}}
 	for _, server := range p.cloud.Servers() {
-		now.servers[short(server.Name)] = server.Status
+		if server.Status != "DELETED" {
+			now.servers[short(server.Name)] = server.Status
+		}
 	}
 	for _, image := range p.snapshots() {
 		now.snapshots[short(image.Machine)] = image.Status
 	}
+	if err := p.lookAtRecord(ctx, now.record); err != nil {
+		return look{}, err
+	}
 	cd := &hivev1.ClusterDeployment{}
-	if err := p.client.Get(ctx, p.key, cd); err != nil {
-		if apierrors.IsNotFound(err) {
-			return now, nil
-		}
+	if err := p.client.Get(ctx, p.key, cd); client.IgnoreNotFound(err) != nil {
 		return look{}, fmt.Errorf("read the ClusterDeployment: %w", err)
 	}
 	now.powerState = string(cd.Status.PowerState)
-	now.message = message(cd)
+	now.message = strings.ReplaceAll(message(cd), infraID+"-", "")
 	return now, nil
+}
+
+// lookAtRecord takes down whether the cluster's configuration is saved, and how far the hibernation is by that.
+func (p *play) lookAtRecord(ctx context.Context, states map[string]string) error {
+	key := types.NamespacedName{Namespace: namespace, Name: hibernation.RecordName(name)}
+	secret := &corev1.Secret{}
+	if err := p.client.Get(ctx, key, secret); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	record := &hibernation.Record{}
+	if err := json.Unmarshal(secret.Data[hibernation.RecordKey], record); err != nil {
+		return fmt.Errorf("read the hibernation record: %w", err)
+	}
+	state := "saved"
+	switch {
+	case record.Done != nil:
+		state = "done"
+	case record.Opened != nil:
+		state = "opened"
+	case record.Sealed != nil:
+		state = "sealed"
+	}
+	states[secret.Name] = state
+	return nil
 }
 
 // message returns what the condition says that explains the power state.

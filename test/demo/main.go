@@ -10,7 +10,12 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
+
+	"github.com/go-logr/logr"
+	"k8s.io/klog/v2"
+	ctrl "sigs.k8s.io/controller-runtime"
 )
 
 type options struct {
@@ -27,9 +32,10 @@ func main() {
 	flag.Uint64Var(&o.seed, "seed", 0, "makes IDs and addresses reproducible; 0 takes a random one")
 	flag.StringVar(&o.manager, "manager", "", "the manager's program; built from this tree if empty")
 	flag.Parse()
-	if o.scale < 0 {
-		o.scale = 0
-	}
+	o.scale = max(o.scale, 0)
+	// What goes wrong is said at the end, once.
+	klog.SetLogger(logr.Discard())
+	ctrl.SetLogger(logr.Discard())
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	if !run(ctx, o) {
@@ -56,7 +62,8 @@ func run(ctx context.Context, o options) bool {
 	case ctx.Err() != nil:
 		fmt.Println("\ndemo: interrupted, all gone")
 	default:
-		fmt.Printf("\n%s\ndemo: failed: %v\n", tail, err)
+		what, more, _ := strings.Cut(err.Error(), "\n")
+		fmt.Printf("\n%s\n%s\ndemo: failed: %s\n", more, tail, what)
 	}
 	return err == nil
 }

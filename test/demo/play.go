@@ -8,7 +8,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -187,13 +186,8 @@ func cause(ctx context.Context, err error) error {
 
 // cleanedUp tells whether nothing of the hibernation is left.
 func (p *play) cleanedUp(ctx context.Context, now look) (bool, error) {
-	if len(now.snapshots) > 0 {
+	if len(now.snapshots)+len(now.record) > 0 {
 		return false, nil
-	}
-	record := &corev1.Secret{}
-	err := p.client.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name + "-hibernation"}, record)
-	if !apierrors.IsNotFound(err) {
-		return false, err
 	}
 	cd := &hivev1.ClusterDeployment{}
 	if err := p.client.Get(ctx, p.key, cd); err != nil {

@@ -25,7 +25,7 @@ const (
 	workers = 3
 
 	cleanupAfter    = 10 * time.Second
-	operatorsSettle = 5 * time.Second
+	operatorsSettle = 3 * time.Second
 	// kubeletBoot and operatorsRollOut are how long the pretended cluster takes after its servers run.
 	kubeletBoot      = 3 * time.Second
 	operatorsRollOut = 7 * time.Second
@@ -92,6 +92,7 @@ func (s *stage) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	fmt.Println("- Overwinter's manager, as a process of its own")
 	fmt.Printf("All of it is up after %.1f s.\n", time.Since(began).Seconds())
 	return nil
 }
@@ -144,19 +145,18 @@ func (s *stage) buildManager(ctx context.Context) error {
 		}
 		s.options.manager = program
 	}
-	fmt.Println("- Overwinter's manager, as a process of its own")
 	return nil
 }
 
 // close ends all that was started. It may be called twice, and after open has failed.
 func (s *stage) close() error {
 	var errs []error
-	if s.manager != nil {
+	if s.manager != nil && s.manager.Failure() == nil {
 		if err := s.manager.Stop(20 * time.Second); err != nil {
 			errs = append(errs, fmt.Errorf("the manager did not shut down cleanly: %w", err))
 		}
-		s.manager = nil
 	}
+	s.manager = nil
 	if s.guest != nil {
 		errs = append(errs, s.guest.Stop())
 		s.guest = nil

@@ -13,7 +13,7 @@ const (
 	// width is how many columns the timeline takes at most.
 	width = 100
 	// indent is where its third column begins.
-	indent = 20
+	indent = 21
 )
 
 // timeline prints what changes, each line with the time since its start.
@@ -23,10 +23,10 @@ type timeline struct {
 	last  look
 }
 
-// look is what the timeline shows, as of one moment. The maps lead from the name of a machine to a state.
+// look is what the timeline shows, as of one moment. The maps lead from a name to a state.
 type look struct {
-	powerState, message string
-	servers, snapshots  map[string]string
+	powerState, message        string
+	record, servers, snapshots map[string]string
 }
 
 // begin sets the time to 0 and announces what is about to happen.
@@ -42,14 +42,14 @@ func (t *timeline) line(kind, text string) {
 
 // show prints what has changed since the last look.
 func (t *timeline) show(now look) {
+	t.changes("Secret", t.last.record, now.record, "deleted")
 	t.changes("server", t.last.servers, now.servers, "gone")
 	t.changes("snapshot", t.last.snapshots, now.snapshots, "deleted")
 	if now.powerState != t.last.powerState {
-		text := now.powerState
+		t.line("powerState", now.powerState)
 		if now.message != "" {
-			text += ": " + now.message
+			fmt.Fprintf(t.out, "%*s%s\n", indent, "", fit(now.message, width-indent))
 		}
-		t.line("powerState", text)
 	}
 	t.last = now
 }
@@ -69,7 +69,6 @@ func (t *timeline) changes(kind string, before, after map[string]string, absent 
 			moved[change{from, to}] = append(moved[change{from, to}], name)
 		}
 	}
-	all := max(len(before), len(after))
 	order := slices.SortedFunc(maps.Keys(moved), func(a, b change) int {
 		return strings.Compare(moved[a][0], moved[b][0])
 	})
@@ -83,8 +82,8 @@ func (t *timeline) changes(kind string, before, after map[string]string, absent 
 			step = from + " → " + to
 		}
 		who := strings.Join(moved[c], " ")
-		if n := len(moved[c]); n == all && n > 1 {
-			who = fmt.Sprintf("all %d", n)
+		if len(moved[c]) == masters+workers {
+			who = fmt.Sprintf("all %d", masters+workers)
 		}
 		t.line(kind, fmt.Sprintf("%-17s  %s", step, who))
 	}
