@@ -17,13 +17,13 @@ func (r *rig) onAnswer(f func(*cloud.Call, int) *cloud.Effect) { r.after = appen
 
 // hand runs what somebody else than the engine does.
 func (r *rig) hand(f func()) {
-	r.byHand = true
-	defer func() { r.byHand = false }()
+	r.byHand.Store(true)
+	defer r.byHand.Store(false)
 	f()
 }
 
 func (r *rig) hookBefore(k *cloud.Call) *cloud.Effect {
-	if !r.byHand {
+	if !r.byHand.Load() {
 		r.guard(k)
 	}
 	for _, f := range r.before {

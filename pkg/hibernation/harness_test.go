@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,6 +24,9 @@ const (
 	infraID = "demo-x7k2p"
 	project = cloud.DefaultProject
 	master0 = infraID + "-master-0"
+
+	// maxPasses covers an hour at twelve seconds each.
+	maxPasses = 400
 )
 
 var start = time.Date(2026, 11, 23, 15, 4, 5, 0, time.UTC)
@@ -50,7 +55,7 @@ type rig struct {
 	events []string
 	// violations are what the guard saw.
 	violations []string
-	byHand     bool
+	byHand     atomic.Bool
 	before     []func(*cloud.Call) *cloud.Effect
 	after      []func(*cloud.Call, int) *cloud.Effect
 }
@@ -191,7 +196,7 @@ func (r *rig) wait(p hibernation.Progress) {
 func (r *rig) until(do verb) error {
 	r.t.Helper()
 	var last error
-	for range 300 {
+	for range maxPasses {
 		p, err := r.once(do)
 		switch {
 		case !passing(err):
@@ -206,7 +211,7 @@ func (r *rig) until(do verb) error {
 		}
 		r.wait(p)
 	}
-	r.t.Fatal("not done after 300 passes; the last error was:", last)
+	r.t.Fatal(fmt.Sprintf("not done after %d passes; the last error was: %v", maxPasses, last))
 	return nil
 }
 
