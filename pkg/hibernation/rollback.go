@@ -116,7 +116,7 @@ func (s *Session) restoreServers(ctx context.Context) (Progress, error) {
 	if err != nil {
 		return Progress{}, err
 	}
-	if !alive {
+	if !alive && len(s.record.inCut()) > 0 {
 		return Progress{}, blocked("none of the servers in the hibernation record exists: this is an old copy of the record, or they were deleted by somebody else; put the right record there; its snapshots, cycle %s, are kept", s.record.Cut.Cycle)
 	}
 	for _, group := range byRole(todo) {
