@@ -41,11 +41,12 @@ func novaError(status int, format string, args ...any) *reply {
 	return rep
 }
 
+// glanceError is written by webob, which adds line breaks for browsers even to JSON.
 func glanceError(status int, format string, args ...any) *reply {
-	rep := empty(status)
-	rep.header.Set("Content-Type", "text/plain; charset=UTF-8")
-	rep.body = fmt.Appendf(nil, "%d %s\n\n%s\n\n   ", status, http.StatusText(status), fmt.Sprintf(format, args...))
-	return rep
+	return answer(status, object{
+		"message": fmt.Sprintf(format, args...) + "<br /><br />\n\n\n", "title": http.StatusText(status),
+		"code": fmt.Sprintf("%d %s", status, http.StatusText(status)),
+	})
 }
 
 func neutronError(status int, kind, format string, args ...any) *reply {
