@@ -82,11 +82,13 @@ func (s *stage) open(ctx context.Context) error {
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	kubeconfig, err := s.hub.GrantManager(ctx, filepath.Join("config", "rbac", "role.yaml"))
+	rbac := filepath.Join("config", "rbac")
+	kubeconfig, err := s.hub.GrantManager(ctx, filepath.Join(rbac, "role.yaml"), filepath.Join(rbac, "leader_election_role.yaml"))
 	if err != nil {
 		return err
 	}
 	s.manager, err = s.env.StartManager(ctx, "manager", s.options.manager, kubeconfig,
+		"--leader-elect=true", "--leader-elect-namespace=overwinter",
 		fmt.Sprintf("--cleanup-after=%s", cleanupAfter),
 		fmt.Sprintf("--operators-settle=%s", operatorsSettle))
 	if err != nil {

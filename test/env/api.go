@@ -12,14 +12,10 @@ import (
 	"os"
 	"path/filepath"
 
-	rbacv1 "k8s.io/api/rbac/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
-	"sigs.k8s.io/yaml"
 )
 
 // API is a Kubernetes API server.
@@ -38,9 +34,6 @@ type API struct {
 	dir    string
 	tokens tokens
 }
-
-// managerUser is who the manager is to the API server.
-const managerUser = "overwinter"
 
 // tokens are the secrets of the users that an API server knows.
 type tokens struct{ admin, manager string }
@@ -110,33 +103,6 @@ func (a *API) writeKubeconfig(user, token string) (string, error) {
 		return "", fmt.Errorf("write a kubeconfig: %w", err)
 	}
 	return path, nil
-}
-
-// GrantManager lets the manager in with nothing but the ClusterRole in a file, and returns its kubeconfig's path.
-func (a *API) GrantManager(ctx context.Context, roleFile string) (string, error) {
-	content, err := os.ReadFile(roleFile)
-	if err != nil {
-		return "", fmt.Errorf("read the manager's role: %w", err)
-	}
-	role := &rbacv1.ClusterRole{}
-	if err := yaml.UnmarshalStrict(content, role); err != nil {
-		return "", fmt.Errorf("read the manager's role: %w", err)
-	}
-	binding := &rbacv1.ClusterRoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: role.Name},
-		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role.Name},
-		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: managerUser}},
-	}
-	c, err := client.New(a.Config, client.Options{})
-	if err != nil {
-		return "", err
-	}
-	for _, object := range []client.Object{role, binding} {
-		if err := c.Create(ctx, object); err != nil {
-			return "", fmt.Errorf("grant the manager its role: %w", err)
-		}
-	}
-	return a.writeKubeconfig(managerUser, a.tokens.manager)
 }
 
 // prepareAPI makes the files that an API server needs in its directory.

@@ -24,6 +24,9 @@ import (
 const (
 	crdDir   = "../../config/crds"
 	roleFile = "../../config/rbac/role.yaml"
+	// What leader election needs, in its own namespace.
+	leaderRoleFile  = "../../config/rbac/leader_election_role.yaml"
+	leaderNamespace = "overwinter"
 )
 
 // hub is where the manager works.
@@ -96,7 +99,7 @@ func (h *hub) start(ctx context.Context) error {
 	if h.api, err = h.env.StartAPI(ctx, "hub", crdDir); err != nil {
 		return err
 	}
-	kubeconfig, err := h.api.GrantManager(ctx, roleFile)
+	kubeconfig, err := h.api.GrantManager(ctx, roleFile, leaderRoleFile)
 	if err != nil {
 		return err
 	}
@@ -108,6 +111,7 @@ func (h *hub) start(ctx context.Context) error {
 		return err
 	}
 	h.manager, err = h.env.StartManager(ctx, "manager", h.program, kubeconfig,
+		"--leader-elect=true", "--leader-elect-namespace="+leaderNamespace,
 		"--cleanup-after=2s", "--operators-settle=1s")
 	return err
 }
