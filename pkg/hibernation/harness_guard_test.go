@@ -24,6 +24,10 @@ func (r *rig) hand(f func()) {
 
 func (r *rig) hookBefore(k *cloud.Call) *cloud.Effect {
 	if !r.byHand.Load() {
+		if r.dead.Load() {
+			e := cloud.ResetBefore()
+			return &e
+		}
 		r.guard(k)
 	}
 	for _, f := range r.before {

@@ -56,8 +56,10 @@ type rig struct {
 	// violations are what the guard saw.
 	violations []string
 	byHand     atomic.Bool
-	before     []func(*cloud.Call) *cloud.Effect
-	after      []func(*cloud.Call, int) *cloud.Effect
+	// dead says that the manager is: nothing that it asks for is done any more.
+	dead   atomic.Bool
+	before []func(*cloud.Call) *cloud.Effect
+	after  []func(*cloud.Call, int) *cloud.Effect
 }
 
 // setup is what a test may choose.
@@ -183,6 +185,17 @@ func (r *rig) passes(n int, do verb) (over bool) {
 		r.wait(p)
 	}
 	return false
+}
+
+// passesUntil runs a verb until something is so, or it is over.
+func (r *rig) passesUntil(so func() bool, do verb) {
+	r.t.Helper()
+	for range maxPasses {
+		if so() || r.passes(1, do) {
+			return
+		}
+	}
+	r.t.Fatal("it has not come so far")
 }
 
 func (r *rig) wait(p hibernation.Progress) {
