@@ -2,7 +2,13 @@ package hibernation
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
 	"io"
+	"math/big"
 	"testing"
 	"time"
 
@@ -259,6 +265,31 @@ func TestIdentityOfCredentials(t *testing.T) {
 	r.Expect(got.SecretUID).To(Equal("uid-of-creds"))
 	r.Expect(got.SecretVersion).NotTo(BeEmpty())
 	r.Expect(string(got.CloudsYAML)).To(ContainSubstring(secretValue))
+
+	r.Expect(r.hub.Create(t.Context(), secret("ca", map[string]string{"ca.crt": certificate(r.WithT)}))).To(Succeed())
+	r.cd.Spec.Platform.OpenStack.CertificatesSecretRef = &corev1.LocalObjectReference{Name: "ca"}
+	r.Expect(r.actuator.StopMachines(t.Context(), r.cd, r.hub, r.log)).To(Succeed())
+	with := r.clouds.asked[1]
+	r.Expect(with.CABundle).NotTo(BeEmpty())
+	r.Expect(with.SecretUID).To(Equal("uid-of-creds/uid-of-ca"))
+	r.Expect(with.SecretVersion).To(HavePrefix(got.SecretVersion + "/"))
+
+	ca := &corev1.Secret{}
+	r.Expect(r.hub.Get(t.Context(), client.ObjectKey{Namespace: testNamespace, Name: "ca"}, ca)).To(Succeed())
+	ca.Data["more.crt"] = []byte(certificate(r.WithT))
+	r.Expect(r.hub.Update(t.Context(), ca)).To(Succeed())
+	r.Expect(r.actuator.StopMachines(t.Context(), r.cd, r.hub, r.log)).To(Succeed())
+	r.Expect(r.clouds.asked[2].SecretVersion).NotTo(Equal(with.SecretVersion))
+}
+
+// certificate returns a certificate that signs itself.
+func certificate(g *WithT) string {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	g.Expect(err).NotTo(HaveOccurred())
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	g.Expect(err).NotTo(HaveOccurred())
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
 }
 
 func TestWhatTheEngineIsTold(t *testing.T) {

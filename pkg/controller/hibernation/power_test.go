@@ -277,7 +277,11 @@ func TestOwnersChangeEndsTheWaiting(t *testing.T) {
 	b.actuator.stopErr = misconfigured("no Secret")
 	b.visit()
 	b.calls()
-	b.order(annotated(hivev1.AnnotationRemakeServer, "m-0"))
+	// An annotation leaves the generation as it is.
+	b.order(func(cd *hivev1.ClusterDeployment) {
+		annotated(hivev1.AnnotationRemakeServer, "m-0")(cd)
+		cd.Generation--
+	})
 	b.visit()
 	b.Expect(b.calls()).To(ContainElement("Stop"))
 }
@@ -337,12 +341,13 @@ func TestRollingBack(t *testing.T) {
 	b.Expect(b.message(hivev1.ClusterHibernatingCondition)).To(ContainSubstring("m-0: being unpaused"))
 }
 
-// TestOneEventForEachFailure: a failure that lasts is told once.
+// TestOneEventForEachFailure: a failure that lasts is told once, whatever the message does.
 func TestOneEventForEachFailure(t *testing.T) {
 	b := newBench(t, installedCD(showing(StateRunning, time.Hour), wanting(hivev1.ClusterPowerStateHibernating)))
-	b.actuator.stopErr = misconfigured("no Secret")
-	for range 3 {
+	for _, message := range []string{"no Secret", "no Secret", "no key"} {
+		b.actuator.stopErr = misconfigured("%s", message)
 		b.pass(b.visit())
+		b.Expect(b.message(hivev1.ClusterHibernatingCondition)).To(Equal(message))
 	}
 	b.Expect(b.events()).To(HaveLen(1))
 }
