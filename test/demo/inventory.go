@@ -156,17 +156,7 @@ func (i inventory) checkAwake(awake inventory, regressions []cloud.Regression) e
 		return errors.Join(append(errs, fmt.Errorf("%d servers, not %d", len(awake.servers), len(i.servers)))...)
 	}
 	for n, was := range i.servers {
-		is := awake.servers[n]
-		if is.Name != was.Name || is.Status != was.Status || is.FlavorID != was.FlavorID || is.Group != was.Group ||
-			!slices.Equal(is.Tags, was.Tags) {
-			errs = append(errs, fmt.Errorf("server %s is not what it was", was.Name))
-		}
-		if !slices.Equal(is.Ports, was.Ports) {
-			errs = append(errs, fmt.Errorf("server %s has not got its ports back", was.Name))
-		}
-		if is.Writes < was.Writes {
-			errs = append(errs, fmt.Errorf("the disk of %s went back from %d to %d writes", was.Name, was.Writes, is.Writes))
-		}
+		errs = append(errs, compareServers(was, awake.servers[n])...)
 	}
 	for id, port := range i.ports {
 		is := awake.ports[id]
@@ -178,4 +168,20 @@ func (i inventory) checkAwake(awake inventory, regressions []cloud.Regression) e
 		errs = append(errs, fmt.Errorf("the disk of %s went back from %d to %d writes", r.Name, r.Highest, r.Started))
 	}
 	return errors.Join(errs...)
+}
+
+// compareServers returns what of a server is not what it was.
+func compareServers(was, is cloud.Server) []error {
+	var errs []error
+	if is.Name != was.Name || is.Status != was.Status || is.FlavorID != was.FlavorID || is.Group != was.Group ||
+		!slices.Equal(is.Tags, was.Tags) {
+		errs = append(errs, fmt.Errorf("server %s is not what it was", was.Name))
+	}
+	if !slices.Equal(is.Ports, was.Ports) {
+		errs = append(errs, fmt.Errorf("server %s has not got its ports back", was.Name))
+	}
+	if is.Writes < was.Writes {
+		errs = append(errs, fmt.Errorf("the disk of %s went back from %d to %d writes", was.Name, was.Writes, is.Writes))
+	}
+	return errs
 }

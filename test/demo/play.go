@@ -108,6 +108,7 @@ func (p *play) cycle(ctx context.Context) (result, error) {
 	if err := before.checkAsleep(asleep); err != nil {
 		return r, err
 	}
+	fmt.Println("  checked: the quota is free, each server has its snapshot, all ports are kept with their addresses")
 	p.cloud.Ledger().Reset()
 
 	if r.resume, err = p.order(ctx, hivev1.ClusterPowerStateRunning); err != nil {
@@ -119,6 +120,7 @@ func (p *play) cycle(ctx context.Context) (result, error) {
 	if err := before.checkAwake(after, p.cloud.Regressions()); err != nil {
 		return r, err
 	}
+	fmt.Println("  checked: all servers have their names, flavors, tags, ports and addresses; no disk went back in time")
 
 	p.timeline.begin(fmt.Sprintf("Once the cluster has been well for a while (here %s), its snapshots and its record go",
 		cleanupAfter))

@@ -74,7 +74,7 @@ func (s *stage) open(ctx context.Context) error {
 		return err
 	}
 	s.env = e
-	s.openCloud()
+	s.openCloud() //nolint:contextcheck // It serves until close, whatever becomes of the context.
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.openHub(groupCtx) })
 	group.Go(func() error { return s.openGuest(ctx, groupCtx) })
