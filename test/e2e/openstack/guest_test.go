@@ -21,8 +21,7 @@ type source struct {
 
 // Active implements guest.ServerSource.
 func (s source) Active(ctx context.Context) (map[string]bool, error) {
-	// Without the hyphen the expression would find the neighbor as well.
-	opts := servers.ListOpts{Name: "^" + s.infraID + "-(master|worker)-"}
+	opts := servers.ListOpts{Name: "^" + s.infraID + "-"}
 	pages, err := servers.List(s.cloud.compute, opts).AllPages(ctx)
 	if err != nil {
 		return nil, err
@@ -33,6 +32,9 @@ func (s source) Active(ctx context.Context) (map[string]bool, error) {
 	}
 	active := map[string]bool{}
 	for _, server := range all {
+		if server.Metadata["openshiftClusterID"] != s.infraID {
+			continue
+		}
 		active[server.Name] = server.Status == "ACTIVE"
 	}
 	return active, nil

@@ -75,11 +75,15 @@ def volumes():
 
 
 def zones():
-    """The last of several compute hosts is an availability zone of its own."""
-    last = int(e['RIG_COMPUTES']) - 1
-    if last > 0 and not any(a.name == 'az2' for a in c.compute.aggregates()):
-        a = c.compute.create_aggregate(name='az2', availability_zone='az2')
-        c.compute.add_host_to_aggregate(a, 'rig-compute-%d' % last)
+    """The first of several compute hosts is one availability zone, the others are another. None is left in the default
+    zone: placement knows no aggregate for it, so that a server that asks for it may land in any."""
+    hosts = ['rig-compute-%d' % i for i in range(int(e['RIG_COMPUTES']))]
+    have = {a.name: a for a in c.compute.aggregates()}
+    for zone, members in (('az1', hosts[:1]), ('az2', hosts[1:])):
+        if len(hosts) > 1 and zone not in have:
+            a = c.compute.create_aggregate(name=zone, availability_zone=zone)
+            for host in members:
+                c.compute.add_host_to_aggregate(a, host)
 
 
 for step in sys.argv[1:]:
