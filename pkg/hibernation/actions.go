@@ -2,7 +2,7 @@ package hibernation
 
 import (
 	"context"
-	"sync"
+	"fmt"
 	"time"
 
 	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/instanceactions"
@@ -12,6 +12,7 @@ import (
 const (
 	actionPause       = "pause"
 	actionCreateImage = "createImage"
+	actionDelete      = "delete"
 	actionFailed      = "Error"
 )
 
@@ -20,23 +21,77 @@ type cutTimes struct {
 	paused, shot time.Time
 }
 
-// proveStill finds out from the servers' own histories whether nothing of the cluster ran between the last pause and the
-// first snapshot, nor since. What a list shows is not enough: a server may have been unpaused and paused again between
-// two looks.
-func (s *Session) proveStill(ctx context.Context, machines []*Machine) error {
-	histories := make(map[string][]instanceactions.InstanceAction, len(machines))
-	var mu sync.Mutex
-	err := each(ctx, machines, func(ctx context.Context, m *Machine) error {
-		list, err := s.cloud.ListServerActions(ctx, m.ServerID)
-		mu.Lock()
-		defer mu.Unlock()
-		histories[m.ServerID] = list
+// histories returns what was done to the machines' servers, newest first, by server.
+func (s *Session) histories(ctx context.Context, machines []*Machine) (map[string][]instanceactions.InstanceAction, error) {
+	lists := make([][]instanceactions.InstanceAction, len(machines))
+	err := each(ctx, machines, func(ctx context.Context, i int) (err error) {
+		lists[i], err = s.cloud.ListServerActions(ctx, machines[i].ServerID)
 		return err
 	})
 	if err != nil {
+		return nil, err
+	}
+	byServer := make(map[string][]instanceactions.InstanceAction, len(machines))
+	for i, m := range machines {
+		byServer[m.ServerID] = lists[i]
+	}
+	return byServer, nil
+}
+
+// proveStill finds out from the servers' own histories whether nothing of the cluster ran between the last pause and the
+// first snapshot, nor since. What a list shows is not enough: a server may have been unpaused and paused again between
+// two looks. It notes for each machine by what this can be told later.
+func (s *Session) proveStill(ctx context.Context, machines []*Machine) error {
+	histories, err := s.histories(ctx, machines)
+	if err != nil {
 		return err
 	}
-	return checkHistories(machines, histories)
+	if s.record.behindSeal() {
+		// Its siblings are gone, so there is nothing to be consistent with but each machine with itself.
+		for _, m := range machines {
+			if _, err := lastCut(m, histories[m.ServerID]); err != nil {
+				return err
+			}
+		}
+	} else if err := checkHistories(machines, histories); err != nil {
+		return err
+	}
+	for _, m := range machines {
+		m.Still = lastOther(histories[m.ServerID])
+	}
+	return nil
+}
+
+// lastOther returns the newest entry of a history that may have changed the disk or let the server run.
+func lastOther(history []instanceactions.InstanceAction) *Action {
+	for _, a := range history {
+		if a.Action != actionCreateImage && a.Action != actionDelete {
+			return &Action{Name: a.Action, RequestID: a.RequestID, At: a.StartTime.UTC()}
+		}
+	}
+	return nil
+}
+
+// notStill returns the machines to which something was done since their snapshots were sealed.
+func (s *Session) notStill(ctx context.Context, machines []*Machine) (map[*Machine]string, error) {
+	if s.sealed {
+		return nil, nil
+	}
+	histories, err := s.histories(ctx, machines)
+	if err != nil {
+		return nil, err
+	}
+	moved := map[*Machine]string{}
+	for _, m := range machines {
+		is := lastOther(histories[m.ServerID])
+		switch {
+		case is == nil || m.Still == nil:
+			moved[m] = fmt.Sprintf("%s: its history in Nova does not show that it stayed as it was snapshotted", m.Name)
+		case is.Name != m.Still.Name || is.RequestID != m.Still.RequestID || !is.At.Equal(m.Still.At):
+			moved[m] = fmt.Sprintf("%s: somebody asked for %q after its snapshot", m.Name, is.Name)
+		}
+	}
+	return moved, nil
 }
 
 // checkHistories is the proof itself. Nova's times are whole seconds and of one clock. When a server that was off all the

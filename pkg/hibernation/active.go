@@ -10,30 +10,30 @@ import (
 
 // active waits until every server is ACTIVE. After a resume all of them run, those that were off before too.
 func (s *Session) active(ctx context.Context) (Progress, error) {
-	l, err := s.look(ctx, false)
-	if err != nil {
+	if _, err := s.look(ctx, false); err != nil {
 		return Progress{}, err
 	}
-	var off []*Machine
+	off := map[string]*openstackclient.Server{}
+	var bringUp []*Machine
 	var waiting []string
-	for _, m := range s.record.Machines {
+	for _, m := range s.record.wanted() {
 		srv, err := s.server(ctx, m.Creation.ServerID)
 		if err != nil {
 			return Progress{}, err
 		}
 		if !present(srv) {
-			return Progress{}, s.vanished(m)
+			return s.pending(StageWaitingToStart, s.soon(), []string{m.Name + ": its server is gone"}), s.vanished(m)
 		}
 		s.noteRan(m, srv)
 		if srv.Status == statusActive {
 			continue
 		}
 		if srv.TaskState == "" && (srv.Status == statusShutoff || srv.Status == statusPaused) {
-			off = append(off, m)
+			off[m.Name], bringUp = srv, append(bringUp, m)
 		}
 		waiting = append(waiting, lagging(m.Name, srv))
 	}
-	if err := s.act(ctx, off, s.bringUp(l)); err != nil {
+	if err := s.act(ctx, bringUp, func(ctx context.Context, m *Machine) error { return s.bringBack(ctx, off[m.Name]) }); err != nil {
 		return Progress{}, err
 	}
 	if len(waiting) > 0 {
@@ -46,13 +46,6 @@ func (s *Session) active(ctx context.Context) (Progress, error) {
 func (s *Session) noteRan(m *Machine, srv *openstackclient.Server) {
 	if !srv.LaunchedAt.IsZero() && !m.Creation.Ran {
 		m.Creation.Ran, s.dirty = true, true
-	}
-}
-
-// bringUp is bringBack for the servers that were made from the snapshots.
-func (s *Session) bringUp(l *look) func(context.Context, *Machine) error {
-	return func(ctx context.Context, m *Machine) error {
-		return s.bringBack(l)(ctx, &Machine{Name: m.Name, ServerID: m.Creation.ServerID})
 	}
 }
 
@@ -69,7 +62,7 @@ func (s *Session) lookActive(ctx context.Context) (Progress, error) {
 		return Progress{}, err
 	}
 	var waiting []string
-	for _, m := range s.record.Machines {
+	for _, m := range s.record.wanted() {
 		if m.Creation == nil || m.Creation.ServerID == "" {
 			waiting = append(waiting, m.Name+": no server yet")
 			continue

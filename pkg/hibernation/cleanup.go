@@ -46,7 +46,8 @@ func (s *Session) giveUpSnapshots(ctx context.Context) (Progress, error) {
 	for _, m := range r.Machines {
 		r.giveUp(m.Snapshot)
 	}
-	r.Done, r.Sealed, r.Opened, r.Machines, r.Observation, r.Tries = &now, nil, nil, nil, nil, nil
+	r.Done, r.Sealed, r.Deleting, r.Opened = &now, nil, nil, nil
+	r.Machines, r.Observation, r.Tries = nil, nil, nil
 	return done(), s.save(ctx)
 }
 
@@ -57,7 +58,7 @@ func (s *Session) lastCopies(ctx context.Context) ([]string, error) {
 		return nil, err
 	}
 	var out []string
-	for _, m := range s.record.Machines {
+	for _, m := range s.record.wanted() {
 		if m.Creation == nil || m.Creation.ServerID == "" {
 			out = append(out, m.Name+": no server yet")
 			continue
@@ -68,8 +69,8 @@ func (s *Session) lastCopies(ctx context.Context) ([]string, error) {
 			return nil, err
 		case !present(srv) && m.ControlPlane:
 			out = append(out, m.Name+": its server is gone")
-		case present(srv) && srv.LaunchedAt.IsZero():
-			out = append(out, m.Name+": its server has not run yet")
+		case present(srv) && (srv.LaunchedAt.IsZero() || !healthy(srv)):
+			out = append(out, lagging(m.Name, srv))
 		}
 	}
 	return out, nil

@@ -25,12 +25,36 @@ func (s *Session) open(ctx context.Context) (Progress, error) {
 	if r.Opened != nil {
 		return done(), nil
 	}
+	if err := s.checkLatest(ctx); err != nil {
+		return Progress{}, err
+	}
 	now := s.now().UTC()
 	r.Opened = &now
 	for _, m := range r.Machines {
 		m.Creation = &Creation{}
 	}
 	return done(), s.save(ctx)
+}
+
+// checkLatest fails if Glance holds a snapshot of a machine that is later than all that the record knows: then the record
+// is an old copy, and what it would wake is out of date.
+func (s *Session) checkLatest(ctx context.Context) error {
+	list, err := s.ourImages(ctx)
+	if err != nil {
+		return err
+	}
+	for i := range list {
+		cycle := property(&list[i], propCycle)
+		if cycle <= s.record.LastCycle {
+			continue
+		}
+		for _, m := range s.record.Machines {
+			if list[i].Name == SnapshotName(m.Name, cycle) {
+				return blocked("the hibernation record, Secret %s/%s, ends with cycle %s, and Glance has snapshot %s (%s) of cycle %s: this is an old copy of the record; put the right one there; nothing was touched", s.cluster.Namespace, RecordName(s.cluster.Name), s.record.LastCycle, list[i].Name, list[i].ID, cycle)
+			}
+		}
+	}
+	return nil
 }
 
 // create asks for every server that is not there yet, all in one pass, the control plane first.
@@ -65,14 +89,14 @@ func (s *Session) create(ctx context.Context) (Progress, error) {
 }
 
 func (s *Session) allPlaced() bool {
-	return !slices.ContainsFunc(s.record.Machines, func(m *Machine) bool {
+	return !slices.ContainsFunc(s.record.wanted(), func(m *Machine) bool {
 		return m.Creation == nil || m.Creation.ServerID == ""
 	})
 }
 
 // missing returns the machines whose server is to be asked for now, and names those that must wait.
 func (s *Session) missing(ctx context.Context, l *look) (todo []*Machine, waiting []string, err error) {
-	for _, m := range s.record.Machines {
+	for _, m := range s.record.wanted() {
 		if m.Creation == nil {
 			m.Creation = &Creation{}
 		}
@@ -81,6 +105,7 @@ func (s *Session) missing(ctx context.Context, l *look) (todo []*Machine, waitin
 		switch {
 		case err != nil:
 			return nil, nil, err
+		case m.Removed:
 		case wait != "":
 			waiting = append(waiting, m.Name+": "+wait)
 		case srv != nil:
@@ -100,6 +125,7 @@ func (s *Session) missing(ctx context.Context, l *look) (todo []*Machine, waitin
 // not empty, says why not yet.
 func (s *Session) place(ctx context.Context, l *look, m *Machine) (srv *openstackclient.Server, wait string, err error) {
 	c := m.Creation
+	s.noteOrder(m)
 	if c.Discarded != "" {
 		return s.discarded(ctx, m)
 	}
@@ -123,36 +149,6 @@ func (s *Session) place(ctx context.Context, l *look, m *Machine) (srv *openstac
 		return nil, "", err
 	}
 	return nil, fmt.Sprintf("its server failed to start: %s", srv.Fault.Message), s.discard(ctx, m, srv)
-}
-
-// mayRemake fails for a server that has run and failed, unless an annotation orders to go back.
-func (s *Session) mayRemake(m *Machine, srv *openstackclient.Server) error {
-	if !m.Creation.Ran {
-		return nil
-	}
-	if !s.cluster.Remake.Has(m.Name) {
-		return blocked("%s: its server %s has run since the cluster was woken and is now in ERROR (%s). It is not made again from its snapshot %s, which is older: repair the server; or, if going back is right for this machine, annotate the cluster with %s: %q", m.Name, srv.ID, srv.Fault.Message, m.Snapshot.Name, RemakeAnnotation, m.Name)
-	}
-	s.remade(m)
-	return nil
-}
-
-func (s *Session) remade(m *Machine) {
-	s.event("Warning", "ServerRemade", fmt.Sprintf("%s is made again from its snapshot %s, as the annotation orders: what it wrote since is lost", m.Name, m.Snapshot.Name))
-}
-
-// RemakeAnnotation names the machines, separated by commas, that may be made again from a snapshot older than what they
-// last wrote.
-const RemakeAnnotation = "hibernation.overwinter.io/remake-server"
-
-// vanished says what becomes of a machine whose server is gone although it had been made.
-func (s *Session) vanished(m *Machine) error {
-	if s.cluster.Remake.Has(m.Name) {
-		s.remade(m)
-		*m.Creation, s.dirty = Creation{}, true
-		return nil
-	}
-	return blocked("%s: its server %s was made from snapshot %s and is gone, and may have run. It is not made again from that snapshot by itself: find out who deleted it; if going back is right for this machine, annotate the cluster with %s: %q", m.Name, m.Creation.ServerID, m.Snapshot.Name, RemakeAnnotation, m.Name)
 }
 
 // adopt takes over a server of whose making the answer was lost. Of twins, unfinished ones are removed.
@@ -307,7 +303,7 @@ func (s *Session) portsFree(ctx context.Context, m *Machine, have map[string]por
 		if present(srv) && srv.Name != m.Name {
 			return "", blocked("%s: its port %s (%s) belongs to server %s (%s): give it back; nothing was touched", m.Name, want.ID, want.MAC, srv.Name, srv.ID)
 		}
-		return fmt.Sprintf("port %s is not free yet", want.ID), nil
+		return fmt.Sprintf("port %s is not free yet; if it stays so, clear its device_id, which is %s", want.ID, p.DeviceID), nil
 	}
 	return "", nil
 }

@@ -94,7 +94,7 @@ func (e *Engine) Session(cluster Cluster, cloud openstackclient.Client, logger l
 		cluster: cluster,
 		cloud:   cloud,
 		log:     logger,
-		absent:  sets.New[string](),
+		asked:   map[string]*openstackclient.Server{},
 		missed:  sets.New[*Attempt](),
 		ends:    e.opts.Clock.Now().Add(e.opts.Budget),
 	}

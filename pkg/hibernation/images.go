@@ -52,8 +52,9 @@ func broken(img *images.Image) bool {
 	}
 }
 
-// matchShot returns the image of a snapshot among those listed: nil if there is none yet. Twins come from a request whose
-// answer was lost: unfinished ones beside a finished one are returned as spare, two finished ones are an error.
+// matchShot returns the image of a snapshot among those listed: the one whose ID is known, or else the one that matches; nil
+// if there is none yet. Twins come from a request whose answer was lost: unfinished ones are returned as spare, two
+// finished ones end the cut.
 func matchShot(list []images.Image, want *Snapshot) (match *images.Image, spare []*images.Image, err error) {
 	var twins []*images.Image
 	for i := range list {
@@ -61,19 +62,23 @@ func matchShot(list []images.Image, want *Snapshot) (match *images.Image, spare 
 			twins = append(twins, &list[i])
 		}
 	}
-	if len(twins) == 0 {
+	sort.SliceStable(twins, func(i, j int) bool { return better(twins[i], twins[j], want) })
+	if len(twins) == 0 || want.ID != "" && twins[0].ID != want.ID {
 		return nil, nil, nil
 	}
-	sort.SliceStable(twins, func(i, j int) bool {
-		if finished(twins[i]) != finished(twins[j]) {
-			return finished(twins[i])
+	for _, twin := range twins[1:] {
+		if finished(twin) {
+			return nil, nil, abandon("images %s and %s are both complete snapshots called %s", twins[0].ID, twin.ID, want.Name)
 		}
-		return twins[i].ID == want.ID && twins[j].ID != want.ID
-	})
-	if len(twins) > 1 && finished(twins[1]) {
-		return nil, nil, blocked("images %s and %s are both complete snapshots called %s: delete one of them; nothing was touched", twins[0].ID, twins[1].ID, want.Name)
 	}
 	return twins[0], twins[1:], nil
+}
+
+func better(a, b *images.Image, want *Snapshot) bool {
+	if (a.ID == want.ID) != (b.ID == want.ID) {
+		return a.ID == want.ID
+	}
+	return finished(a) && !finished(b)
 }
 
 // settle decides, for something that was not found, whether it may be asked for: not within a minute of a request whose

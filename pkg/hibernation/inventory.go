@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gophercloud/gophercloud/v2/openstack/image/v2/images"
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/ports"
 
 	"github.com/overwinter/overwinter/pkg/openstackclient"
@@ -44,7 +45,7 @@ func (s *Session) begin(ctx context.Context, machines []*Machine) error {
 	if err != nil {
 		return err
 	}
-	earlier, err := s.earlierCycles(ctx)
+	list, err := s.ourImages(ctx)
 	if err != nil {
 		return err
 	}
@@ -54,9 +55,15 @@ func (s *Session) begin(ctx context.Context, machines []*Machine) error {
 	r := s.record
 	r.Cloud = scope
 	now := s.now().UTC()
-	r.Cut = &Cut{Cycle: nextCycle(now, earlier...), StartedAt: now}
+	r.Cut = &Cut{Cycle: nextCycle(now, earlierCycles(r, list)...), StartedAt: now}
 	r.LastCycle, r.Done = r.Cut.Cycle, nil
+	for _, m := range r.Machines {
+		if m.Removed {
+			r.giveUp(m.Snapshot)
+		}
+	}
 	r.Machines = machines
+	r.giveUpStray(list)
 	for _, m := range r.inCut() {
 		m.Shot = &Snapshot{Name: SnapshotName(m.Name, r.Cut.Cycle), Cycle: r.Cut.Cycle, ServerID: m.ServerID}
 	}
@@ -85,20 +92,26 @@ func (s *Session) observe(ctx context.Context) {
 	}
 }
 
-// earlierCycles returns all cycles that the record or the cloud's images know of: the new one is later.
-func (s *Session) earlierCycles(ctx context.Context) ([]string, error) {
-	var cycles []string
-	if s.record != nil {
-		cycles = append(cycles, s.record.LastCycle)
+// earlierCycles returns all cycles that the record or the cloud's images know of: a new one is later.
+func earlierCycles(r *Record, list []images.Image) []string {
+	cycles := []string{r.LastCycle}
+	for i := range list {
+		cycles = append(cycles, property(&list[i], propCycle))
 	}
-	list, err := s.ourImages(ctx)
-	if err != nil {
-		return nil, err
+	return cycles
+}
+
+// giveUpStray gives up snapshots of servers that run, which an abandoned cut has left: their requests were answered late.
+func (r *Record) giveUpStray(list []images.Image) {
+	for _, m := range r.inCut() {
+		for i := range list {
+			cycle := property(&list[i], propCycle)
+			stray := &Snapshot{Name: SnapshotName(m.Name, cycle), ID: list[i].ID, Cycle: cycle, ServerID: m.ServerID}
+			if isShot(&list[i], stray) {
+				r.giveUp(stray)
+			}
+		}
 	}
-	for _, img := range list {
-		cycles = append(cycles, property(&img, propCycle))
-	}
-	return cycles, nil
 }
 
 // refused remembers that the cluster can't be hibernated, so that it is tried again later and not in every pass.
@@ -164,7 +177,8 @@ func (s *Session) takeStock(ctx context.Context) (machines []*Machine, waiting [
 	if err != nil {
 		return nil, nil, err
 	}
-	return append(found, machines...), nil, uniqueNames(append(found, machines...))
+	all := append(found, machines...)
+	return all, nil, firstOf(uniqueNames(all), s.hasControlPlane(all))
 }
 
 func (s *Session) project(ctx context.Context) string {
@@ -199,6 +213,14 @@ func unsettled(list []*openstackclient.Server) []string {
 		}
 	}
 	return out
+}
+
+// hasControlPlane refuses a cluster of which only workers were found: a snapshot of these would never wake as a cluster.
+func (s *Session) hasControlPlane(machines []*Machine) error {
+	if slices.ContainsFunc(machines, func(m *Machine) bool { return m.ControlPlane }) {
+		return nil
+	}
+	return &Refusal{Message: fmt.Sprintf("no control plane server (%s-master-…) was found among the cluster's servers; find out where they are", s.cluster.InfraID)}
 }
 
 func uniqueNames(machines []*Machine) error {

@@ -11,7 +11,6 @@ import (
 	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/servers"
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/ports"
 	"golang.org/x/sync/errgroup"
-	"k8s.io/apimachinery/pkg/util/sets"
 
 	"github.com/overwinter/overwinter/pkg/openstackclient"
 )
@@ -80,7 +79,7 @@ func (s *Session) look(ctx context.Context, both bool) (*look, error) {
 // changed forgets what was seen: something was changed in the cloud.
 func (s *Session) changed() {
 	s.seen, s.images, s.ports = nil, nil, nil
-	s.absent = sets.New[string]()
+	s.asked = map[string]*openstackclient.Server{}
 }
 
 // list adds the cluster's servers that one of the two filters finds. Each filter has a view of its own, so that a complete
@@ -153,26 +152,59 @@ func serverTags(srv *openstackclient.Server) []string {
 // server returns one server by its ID, asking for it if the look does not show it; nil if the cloud says that there is
 // none, which a list never proves.
 func (s *Session) server(ctx context.Context, id string) (*openstackclient.Server, error) {
+	if err := s.fetch(ctx, []string{id}); err != nil {
+		return nil, err
+	}
 	if s.seen != nil {
 		if srv, ok := s.seen.servers[id]; ok {
 			return srv, nil
 		}
 	}
-	if s.absent.Has(id) {
-		return nil, nil
+	return s.asked[id], nil
+}
+
+// fetch asks for those servers, several at once, that have not been seen in this pass.
+func (s *Session) fetch(ctx context.Context, ids []string) error {
+	var unseen []string
+	for _, id := range ids {
+		if _, ok := s.asked[id]; ok || s.seen != nil && s.seen.servers[id] != nil {
+			continue
+		}
+		unseen = append(unseen, id)
 	}
-	srv, err := s.cloud.GetServer(ctx, openstackclient.ViewHostname, id)
-	if openstackclient.IsNotFound(err) {
-		s.absent.Insert(id)
-		return nil, s.checkCloud(ctx)
+	if len(unseen) == 0 {
+		return nil
 	}
+	found := make([]*openstackclient.Server, len(unseen))
+	err := each(ctx, unseen, func(ctx context.Context, i int) (err error) {
+		found[i], err = s.cloud.GetServer(ctx, openstackclient.ViewHostname, unseen[i])
+		if openstackclient.IsNotFound(err) {
+			found[i], err = nil, nil
+		}
+		return err
+	})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if mine, err := owned(srv, s.cluster.InfraID); err == nil && mine && s.seen != nil {
-		s.seen.servers[id] = srv
+	if err := s.checkCloud(ctx); err != nil {
+		return err
 	}
-	return srv, nil
+	for i, id := range unseen {
+		s.asked[id] = found[i]
+	}
+	return nil
+}
+
+// refresh asks for single servers anew: what a list said of them may be minutes old.
+func (s *Session) refresh(ctx context.Context, ids []string) error {
+	for _, id := range ids {
+		delete(s.asked, id)
+		if s.seen != nil {
+			delete(s.seen.servers, id)
+		}
+	}
+	s.images, s.ports = nil, nil
+	return s.fetch(ctx, ids)
 }
 
 // portsOf returns the ports of the given servers, by server.
@@ -219,7 +251,7 @@ func (s *Session) strangers(l *look) []string {
 	}
 	var out []string
 	for id, srv := range l.servers {
-		if !known[id] {
+		if !known[id] && present(srv) {
 			out = append(out, fmt.Sprintf("%s (%s, %s)", srv.Name, id, srv.Status))
 		}
 	}
@@ -227,15 +259,15 @@ func (s *Session) strangers(l *look) []string {
 	return out
 }
 
-// each does something for several machines at once, in bounded numbers, and returns the first error in the machines'
-// order after all have been tried.
-func each(ctx context.Context, machines []*Machine, do func(context.Context, *Machine) error) error {
-	errs := make([]error, len(machines))
+// each does something for several things at once, in bounded numbers, and returns the first error in their order after all
+// have been tried.
+func each[T any](ctx context.Context, things []T, do func(ctx context.Context, i int) error) error {
+	errs := make([]error, len(things))
 	group := errgroup.Group{}
 	group.SetLimit(requestsAtOnce)
-	for i, m := range machines {
+	for i := range things {
 		group.Go(func() error {
-			errs[i] = do(ctx, m)
+			errs[i] = do(ctx, i)
 			return nil
 		})
 	}
@@ -257,10 +289,19 @@ func (s *Session) act(ctx context.Context, machines []*Machine, do func(context.
 		return err
 	}
 	defer s.changed()
-	return each(ctx, machines, func(ctx context.Context, m *Machine) error {
+	return each(ctx, machines, func(ctx context.Context, i int) error {
 		if err := s.inTime(); err != nil {
 			return err
 		}
-		return do(ctx, m)
+		return do(ctx, machines[i])
 	})
+}
+
+// serverIDs returns the recorded servers of the machines.
+func serverIDs(machines []*Machine) []string {
+	ids := make([]string, len(machines))
+	for i, m := range machines {
+		ids[i] = m.ServerID
+	}
+	return ids
 }

@@ -80,9 +80,10 @@ func (s *Session) putToSleep(ctx context.Context) (Progress, error) {
 	return s.run(ctx, deleteSteps)
 }
 
-// Resume advances towards all machines being active servers. A hibernation that is not sealed is rolled back; one that is
-// sealed is completed first. Without a record there is nothing to do.
+// Resume advances towards all machines being active servers. A hibernation of which nothing was deleted is rolled back; any
+// other is completed first. Without a record there is nothing to do.
 func (s *Session) Resume(ctx context.Context) (Progress, error) {
+	s.waking = true
 	return s.pass(ctx, func(ctx context.Context) (Progress, error) {
 		if s.record == nil {
 			return done(), nil

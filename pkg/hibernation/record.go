@@ -1,6 +1,7 @@
 package hibernation
 
 import (
+	"slices"
 	"sort"
 	"time"
 
@@ -27,6 +28,8 @@ type Record struct {
 	Cut *Cut `json:"cut,omitempty"`
 	// Sealed is the last completed cut.
 	Sealed *Seal `json:"sealed,omitempty"`
+	// Deleting is saved before the first server is deleted: the point of no return.
+	Deleting *time.Time `json:"deleting,omitempty"`
 	// Opened is when servers were first asked for again.
 	Opened *time.Time `json:"opened,omitempty"`
 	// Done is when the cluster was found healthy and its snapshots were given up.
@@ -66,7 +69,7 @@ type Cut struct {
 	unknown unknownFields
 }
 
-// Seal says that every machine has its snapshot. It is the point of no return.
+// Seal says that every machine has its snapshot.
 type Seal struct {
 	Cycle string    `json:"cycle"`
 	At    time.Time `json:"at"`
@@ -98,8 +101,13 @@ type Machine struct {
 	Shot *Snapshot `json:"shot,omitempty"`
 	// Snapshot is the machine's disk as of the seal.
 	Snapshot *Snapshot `json:"snapshot,omitempty"`
+	// Still is the last thing that was done to the server before its snapshot, by Nova's history: as long as nothing else
+	// has been done to it, the snapshot holds all that it ever wrote.
+	Still *Action `json:"still,omitempty"`
 	// Creation is the server that is being made from Snapshot.
 	Creation *Creation `json:"creation,omitempty"`
+	// Removed says that the machine's new server has run and is gone, and that the cluster does without it.
+	Removed bool `json:"removed,omitempty"`
 
 	unknown unknownFields
 }
@@ -146,12 +154,23 @@ type Snapshot struct {
 	unknown unknownFields
 }
 
+// Action is an entry in a server's history.
+type Action struct {
+	Name      string    `json:"name"`
+	RequestID string    `json:"requestID"`
+	At        time.Time `json:"at"`
+
+	unknown unknownFields
+}
+
 // Creation is the making of a server.
 type Creation struct {
 	// ServerID is the new server's, once it is known.
 	ServerID string `json:"serverID,omitempty"`
 	// Ran says that the server has been ACTIVE: its snapshot is out of date.
 	Ran bool `json:"ran,omitempty"`
+	// Remade says that the annotation that orders to go back in time has been obeyed; it has to be set anew for another time.
+	Remade bool `json:"remade,omitempty"`
 	// Discarded is a server that never ran and is deleted to be made again.
 	Discarded string `json:"discarded,omitempty"`
 	// Failures counts the servers that failed to start, and NotBefore is when the next may be asked for.
@@ -194,6 +213,11 @@ func (r *Record) sortMachines() {
 // pinned tells whether the record says anything of the cloud, so that it means nothing anywhere else.
 func (r *Record) pinned() bool {
 	return r.Cut != nil || r.Sealed != nil || len(r.Leftovers) > 0
+}
+
+// wanted returns the machines that the cluster has: all but those that it was seen to do without.
+func (r *Record) wanted() []*Machine {
+	return slices.DeleteFunc(slices.Clone(r.Machines), func(m *Machine) bool { return m.Removed })
 }
 
 // inCut returns the machines that take part in the present cut.

@@ -23,6 +23,9 @@ func (s *Session) rollBack(ctx context.Context, why string) (Progress, error) {
 	if s.record == nil || s.record.Tries == nil {
 		return s.pending(StageRollingBack, s.soon(), []string{"rolled back"}), nil
 	}
+	if s.record.behindSeal() {
+		return Progress{}, blocked("%s; the cluster is half hibernated, and this is tried again later", s.record.Tries.Why)
+	}
 	return Progress{}, &Refusal{Message: s.record.Tries.Why, After: s.record.Tries.NotBefore.Sub(s.now())}
 }
 
@@ -108,19 +111,20 @@ func (s *Session) restoreServers(ctx context.Context) (Progress, error) {
 	if s.record.behindSeal() {
 		return done(), nil
 	}
-	l, err := s.look(ctx, false)
+	if _, err := s.look(ctx, false); err != nil {
+		return Progress{}, err
+	}
+	servers, err := s.cutServers(ctx)
 	if err != nil {
 		return Progress{}, err
 	}
-	todo, waiting, alive, err := s.notAsBefore(ctx)
-	if err != nil {
-		return Progress{}, err
-	}
-	if !alive && len(s.record.inCut()) > 0 {
+	todo, waiting, alive := s.notAsBefore(servers)
+	// Behind an earlier seal there are snapshots enough.
+	if !alive && s.record.Sealed == nil && len(s.record.inCut()) > 0 {
 		return Progress{}, blocked("none of the servers in the hibernation record exists: this is an old copy of the record, or they were deleted by somebody else; put the right record there; its snapshots, cycle %s, are kept", s.record.Cut.Cycle)
 	}
 	for _, group := range byRole(todo) {
-		if err := s.act(ctx, group, s.bringBack(l)); err != nil {
+		if err := s.act(ctx, group, func(ctx context.Context, m *Machine) error { return s.bringBack(ctx, servers[m.Name]) }); err != nil {
 			return Progress{}, err
 		}
 	}
@@ -130,14 +134,28 @@ func (s *Session) restoreServers(ctx context.Context) (Progress, error) {
 	return done(), nil
 }
 
-// notAsBefore returns the machines that are to be brought back now, names all that are not back yet, and tells whether any
-// server of the cut exists at all.
-func (s *Session) notAsBefore(ctx context.Context) (todo []*Machine, waiting []string, alive bool, err error) {
-	for _, m := range s.record.inCut() {
+// cutServers returns the servers of the cut's machines, by the machines' names.
+func (s *Session) cutServers(ctx context.Context) (map[string]*openstackclient.Server, error) {
+	machines := s.record.inCut()
+	if err := s.fetch(ctx, serverIDs(machines)); err != nil {
+		return nil, err
+	}
+	found := map[string]*openstackclient.Server{}
+	for _, m := range machines {
 		srv, err := s.server(ctx, m.ServerID)
 		if err != nil {
-			return nil, nil, false, err
+			return nil, err
 		}
+		found[m.Name] = srv
+	}
+	return found, nil
+}
+
+// notAsBefore returns the machines that are to be brought back now, names all that are not back yet, and tells whether any
+// server of the cut exists at all.
+func (s *Session) notAsBefore(servers map[string]*openstackclient.Server) (todo []*Machine, waiting []string, alive bool) {
+	for _, m := range s.record.inCut() {
+		srv := servers[m.Name]
 		if !present(srv) {
 			continue
 		}
@@ -150,55 +168,52 @@ func (s *Session) notAsBefore(ctx context.Context) (todo []*Machine, waiting []s
 			waiting = append(waiting, m.Name+": being brought back")
 		}
 	}
-	return todo, waiting, alive, nil
+	return todo, waiting, alive
 }
 
 func present(srv *openstackclient.Server) bool {
 	return srv != nil && srv.Status != statusDeleted && srv.Status != statusSoftDeleted
 }
 
-// bringBack unpauses or starts a server, as the look shows it.
-func (s *Session) bringBack(l *look) func(context.Context, *Machine) error {
-	return func(ctx context.Context, m *Machine) error {
-		srv := l.servers[m.ServerID]
-		if srv == nil {
-			return nil
-		}
-		var err error
-		if srv.Status == statusPaused {
-			err = s.cloud.UnpauseServer(ctx, srv.ID)
-		} else {
-			err = s.cloud.StartServer(ctx, srv.ID)
-		}
-		if openstackclient.KindOf(err) == openstackclient.KindConflict || openstackclient.IsNotFound(err) {
-			// Its state has changed since the look: the next one shows how.
-			return nil
-		}
-		return err
-	}
+// healthy tells whether a server is in a state in which its disk is surely whole.
+func healthy(srv *openstackclient.Server) bool {
+	return srv != nil && (srv.Status == statusActive || srv.Status == statusPaused || srv.Status == statusShutoff)
 }
 
-// forgetCut deletes the cut's snapshots and forgets it. A snapshot whose server is not there any more is kept: it may be
-// the last copy of that disk.
+// bringBack unpauses or starts a server.
+func (s *Session) bringBack(ctx context.Context, srv *openstackclient.Server) error {
+	var err error
+	if srv.Status == statusPaused {
+		err = s.cloud.UnpauseServer(ctx, srv.ID)
+	} else {
+		err = s.cloud.StartServer(ctx, srv.ID)
+	}
+	if openstackclient.KindOf(err) == openstackclient.KindConflict || openstackclient.IsNotFound(err) {
+		// Its state has changed since the look: the next one shows how.
+		return nil
+	}
+	return err
+}
+
+// forgetCut deletes the cut's snapshots and forgets it. A snapshot whose server is gone or broken is kept: it may be the
+// last copy of that disk.
 func (s *Session) forgetCut(ctx context.Context) (Progress, error) {
 	list, err := s.ourImages(ctx)
 	if err != nil {
 		return Progress{}, err
 	}
 	r := s.record
-	var gone []string
 	for _, m := range r.inCut() {
 		srv, err := s.server(ctx, m.ServerID)
 		if err != nil {
 			return Progress{}, err
 		}
 		for _, img := range shotsOf(list, m) {
-			if !present(srv) {
-				s.event("Warning", "SnapshotKept", fmt.Sprintf("server %s (%s) vanished while the cluster was being hibernated; its snapshot %s (%s) is kept", m.Name, m.ServerID, img.Name, img.ID))
+			if !healthy(srv) {
+				s.event("Warning", "SnapshotKept", fmt.Sprintf("server %s (%s) vanished or failed while the cluster was being hibernated; its snapshot %s (%s) is kept", m.Name, m.ServerID, img.Name, img.ID))
 				continue
 			}
 			r.giveUp(&Snapshot{ID: img.ID, Name: img.Name})
-			gone = append(gone, img.ID)
 		}
 	}
 	cut := r.Cut
@@ -210,10 +225,7 @@ func (s *Session) forgetCut(ctx context.Context) (Progress, error) {
 	if err := s.save(ctx); err != nil {
 		return Progress{}, err
 	}
-	if len(gone) == 0 {
-		return done(), nil
-	}
-	return done(), s.sweep(ctx)
+	return s.sweepOnce(ctx)
 }
 
 // leaveCut forgets which machines took part in the cut, and those that have no snapshot but its.

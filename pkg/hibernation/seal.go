@@ -11,7 +11,7 @@ import (
 	"github.com/overwinter/overwinter/pkg/openstackclient"
 )
 
-// seal saves that every machine has its snapshot, once that is proved. Before this save everything can be undone.
+// seal saves that every machine has its snapshot, once that is proved.
 func (s *Session) seal(ctx context.Context) (Progress, error) {
 	if s.record.Cut == nil {
 		return done(), nil
@@ -37,10 +37,12 @@ func (s *Session) seal(ctx context.Context) (Progress, error) {
 	if err := s.tagSnapshots(ctx, machines); err != nil {
 		return Progress{}, err
 	}
+	whole := !s.record.behindSeal()
 	s.closeCut()
 	if err := s.save(ctx); err != nil {
 		return Progress{}, err
 	}
+	s.sealed = whole
 	s.log.WithField("cycle", s.record.Sealed.Cycle).Info("every machine has its snapshot; the servers may go")
 	return done(), nil
 }
@@ -48,6 +50,9 @@ func (s *Session) seal(ctx context.Context) (Progress, error) {
 // closeCut turns the cut into the seal: each machine's new snapshot takes the place of its old one.
 func (s *Session) closeCut() {
 	r := s.record
+	if !r.behindSeal() {
+		r.Deleting = nil
+	}
 	for _, m := range r.Machines {
 		if m.InCut {
 			r.giveUp(m.Snapshot)
@@ -59,7 +64,8 @@ func (s *Session) closeCut() {
 	r.Cut, r.Opened, r.Tries = nil, nil, nil
 }
 
-// still looks once more whether every server is stopped, idle and without volumes, and none has come to the cluster. It names those that still have a task: an image is active a moment before its server's task ends.
+// still looks once more whether every server is stopped, idle and without volumes, and none has come to the cluster. It
+// names those that still have a task: an image is active a moment before its server's task ends.
 func (s *Session) still(ctx context.Context, machines []*Machine) ([]string, error) {
 	l, err := s.look(ctx, false)
 	if err != nil {
@@ -102,11 +108,7 @@ func unlikeRecord(m *Machine, srv *openstackclient.Server) string {
 
 // portChanges names the machines whose ports are not the recorded ones.
 func (s *Session) portChanges(ctx context.Context, machines []*Machine) ([]string, error) {
-	ids := make([]string, len(machines))
-	for i, m := range machines {
-		ids[i] = m.ServerID
-	}
-	have, err := s.portsSeen(ctx, ids)
+	have, err := s.portsSeen(ctx, serverIDs(machines))
 	if err != nil {
 		return nil, err
 	}
@@ -161,7 +163,8 @@ func (s *Session) tagSnapshots(ctx context.Context, machines []*Machine) error {
 		return err
 	}
 	// A tag changes nothing that was looked at, so the look stays good.
-	return each(ctx, untagged, func(ctx context.Context, m *Machine) error {
+	return each(ctx, untagged, func(ctx context.Context, i int) error {
+		m := untagged[i]
 		err := s.cloud.TagImage(ctx, m.Shot.ID, tag)
 		if final(err) {
 			s.event("Warning", "SnapshotNotTagged", fmt.Sprintf("snapshot %s could not be tagged %s, so that the installer's destroy will not find it: %v", m.Shot.Name, tag, err))

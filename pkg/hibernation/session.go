@@ -36,8 +36,12 @@ type Session struct {
 	images []images.Image
 	// ports are the servers' ports as they were last seen.
 	ports map[string][]ports.Port
-	// absent are the servers that answered 404.
-	absent sets.Set[string]
+	// asked are the servers that were asked for by their IDs; nil for one that answered 404.
+	asked map[string]*openstackclient.Server
+	// sealed says that this very pass proved that the servers are still, and sealed the cut.
+	sealed bool
+	// waking says that the cluster is to run.
+	waking bool
 	// dirty says that the record holds what the next pass must know, though nothing is about to be done.
 	dirty bool
 	// missed are the objects that this pass did not find: more looks at the same list are no further proof.
@@ -65,6 +69,10 @@ func (s *Session) reload(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if st == nil || s.stored == nil || st.version() != s.stored.version() {
+		// Somebody else wrote it, if this session had claimed it.
+		s.claimed = false
+	}
 	s.loaded, s.stored, s.record = true, st, nil
 	if st != nil {
 		s.record = st.record
@@ -90,7 +98,7 @@ func (s *Session) save(ctx context.Context) error {
 	st, err := s.engine.store.save(ctx, s.cluster, s.stored, s.record)
 	if err != nil {
 		// What stands in the record is not what this session believes: the next one loads it.
-		s.loaded = false
+		s.loaded, s.claimed = false, false
 		return err
 	}
 	s.stored, s.claimed, s.dirty = st, true, false

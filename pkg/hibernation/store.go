@@ -1,6 +1,7 @@
 package hibernation
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -114,8 +115,8 @@ func (s *Store) remove(ctx context.Context, was *stored) error {
 		if err := s.reader.Get(ctx, client.ObjectKeyFromObject(secret), secret); err != nil {
 			return client.IgnoreNotFound(err)
 		}
-		if secret.UID != was.secret.UID {
-			return errors.New("the hibernation record was replaced while it was being deleted")
+		if secret.UID != was.secret.UID || !bytes.Equal(secret.Data[RecordKey], was.secret.Data[RecordKey]) {
+			return errors.New("the hibernation record was changed by somebody else while it was being deleted")
 		}
 	}
 	secret.Finalizers = slices.DeleteFunc(secret.Finalizers, func(f string) bool { return f == RecordFinalizer })

@@ -185,7 +185,7 @@ func TestReplacedRecordIsNotReleased(t *testing.T) {
 	})
 	was, err := s.store.save(t.Context(), s.cluster, nil, fullRecord())
 	s.Expect(err).NotTo(HaveOccurred())
-	s.Expect(s.store.remove(t.Context(), was)).To(MatchError(ContainSubstring("was replaced")))
+	s.Expect(s.store.remove(t.Context(), was)).To(MatchError(ContainSubstring("was changed by somebody else")))
 	s.Expect(replaced).To(BeTrue())
 	s.Expect(s.secret(t).Finalizers).To(ContainElement(RecordFinalizer))
 }

@@ -65,6 +65,7 @@ type (
 	plainTries       Tries
 	plainLeftover    Leftover
 	plainObservation Observation
+	plainAction      Action
 )
 
 // MarshalJSON writes the record with the fields it was read with and does not know.
@@ -169,6 +170,15 @@ func (l Leftover) MarshalJSON() ([]byte, error) { return marshalKeeping(plainLef
 // UnmarshalJSON reads the leftover and remembers the fields that it does not know.
 func (l *Leftover) UnmarshalJSON(data []byte) (err error) {
 	l.unknown, err = unmarshalKeeping(data, (*plainLeftover)(l))
+	return err
+}
+
+// MarshalJSON writes the action with the fields it was read with and does not know.
+func (a Action) MarshalJSON() ([]byte, error) { return marshalKeeping(plainAction(a), a.unknown) }
+
+// UnmarshalJSON reads the action and remembers the fields that it does not know.
+func (a *Action) UnmarshalJSON(data []byte) (err error) {
+	a.unknown, err = unmarshalKeeping(data, (*plainAction)(a))
 	return err
 }
 

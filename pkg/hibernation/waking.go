@@ -9,7 +9,7 @@ import (
 // snapshot, which they keep; those that run are found among the live servers. It names what has to settle first: a server
 // that boots will have run, and one that failed is deleted.
 func (s *Session) neverStarted(ctx context.Context, l *look) (keep []*Machine, waiting []string, err error) {
-	for _, m := range s.record.Machines {
+	for _, m := range s.record.wanted() {
 		if m.Creation == nil {
 			m.Creation = &Creation{}
 		}
@@ -17,6 +17,7 @@ func (s *Session) neverStarted(ctx context.Context, l *look) (keep []*Machine, w
 		switch {
 		case err != nil:
 			return nil, nil, s.leaveOut(m, err)
+		case m.Removed:
 		case wait != "":
 			waiting = append(waiting, m.Name+": "+wait)
 		case srv == nil && !s.settle(&m.Creation.Attempt):

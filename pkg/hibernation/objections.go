@@ -1,0 +1,204 @@
+package hibernation
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/gophercloud/gophercloud/v2/openstack/image/v2/images"
+
+	"github.com/overwinter/overwinter/pkg/openstackclient"
+)
+
+// objections are what speaks against deleting the servers of a sealed cut.
+type objections struct {
+	// left are the machines whose server is there, ready those whose server may go, busy names those that must wait.
+	left, ready []*Machine
+	busy        []string
+	// again are the machines that need a new snapshot: theirs is lost, or something was done to their server since.
+	again []*Machine
+	// why is the first objection, final one that no new snapshot removes; empty if there is none.
+	why, final string
+}
+
+func (o *objections) add(why string) {
+	if o.why == "" {
+		o.why = why
+	}
+}
+
+// lookTwice returns the objections. What a list says may be minutes old, so that an objection is looked at a second time,
+// server by server, before anything is done about it.
+func (s *Session) lookTwice(ctx context.Context, left []*Machine) (objections, error) {
+	found, err := s.objections(ctx, left)
+	if err != nil || found.why == "" {
+		return found, err
+	}
+	if err := s.refresh(ctx, serverIDs(left)); err != nil {
+		return found, err
+	}
+	left, going, err := s.undeleted(ctx)
+	if err != nil {
+		return found, err
+	}
+	found, err = s.objections(ctx, left)
+	found.busy = append(going, found.busy...)
+	return found, err
+}
+
+// objections compares everything with how it was sealed.
+func (s *Session) objections(ctx context.Context, left []*Machine) (objections, error) {
+	found := objections{left: left}
+	list, err := s.ourImages(ctx)
+	if err != nil {
+		return found, err
+	}
+	lost, err := s.lostSnapshots(ctx, list)
+	if err != nil {
+		return found, err
+	}
+	for _, m := range lost {
+		found.add(fmt.Sprintf("%s: its snapshot %s (%s) is gone from Glance or not active", m.Name, m.Snapshot.Name, m.Snapshot.ID))
+		found.again = append(found.again, m)
+	}
+	moved, err := s.notStill(ctx, left)
+	if err != nil {
+		return found, err
+	}
+	var settled []*Machine
+	for _, m := range left {
+		srv, err := s.server(ctx, m.ServerID)
+		if err != nil {
+			return found, err
+		}
+		if found.sort(m, srv, moved[m], s.record.Deleting != nil) {
+			settled = append(settled, m)
+		}
+	}
+	changes, err := s.portChanges(ctx, settled)
+	if err != nil {
+		return found, err
+	}
+	for _, why := range changes {
+		found.add(why)
+		found.final = why
+	}
+	return found, nil
+}
+
+// sort decides about one server. It returns true for one that stands as it was snapshotted. One that Nova failed to delete
+// is in ERROR, without its ports, and is deleted again as long as nothing else was done to it.
+func (o *objections) sort(m *Machine, srv *openstackclient.Server, moved string, deleting bool) bool {
+	switch {
+	case !present(srv):
+	case moved != "":
+		o.add(moved)
+		o.again = append(o.again, m)
+	case deleting && srv.Status == statusError:
+		o.ready = append(o.ready, m)
+	case srv.Status == stopped(m) && srv.TaskState != "":
+		o.busy = append(o.busy, fmt.Sprintf("%s: %s", m.Name, srv.TaskState))
+	case unlikeRecord(m, srv) != "":
+		o.add(unlikeRecord(m, srv))
+		o.again = append(o.again, m)
+	default:
+		o.ready = append(o.ready, m)
+		return true
+	}
+	return false
+}
+
+// lostSnapshots returns the machines whose snapshot is not there, complete, and of that server.
+func (s *Session) lostSnapshots(ctx context.Context, list []images.Image) ([]*Machine, error) {
+	var lost []*Machine
+	for _, m := range s.record.Machines {
+		at := slices.IndexFunc(list, func(img images.Image) bool { return img.ID == m.Snapshot.ID })
+		var img *images.Image
+		if at >= 0 {
+			img = &list[at]
+		} else {
+			var err error
+			img, err = s.cloud.GetImage(ctx, m.Snapshot.ID)
+			if err != nil && !openstackclient.IsNotFound(err) {
+				return nil, err
+			}
+		}
+		if img == nil || !finished(img) || !isShot(img, m.Snapshot) {
+			lost = append(lost, m)
+		}
+	}
+	return lost, s.checkCloud(ctx)
+}
+
+// mend deals with what speaks against deleting servers behind the seal. As long as none was deleted, the whole cut is
+// undone. Later, machines whose server is still there are cut anew. Whatever can't be mended waits for a person.
+func (s *Session) mend(ctx context.Context, found objections) (Progress, error) {
+	if s.undoable(found.left) {
+		return s.unseal(ctx, found.why)
+	}
+	if found.final != "" {
+		return Progress{}, blocked("%s: give the server back its recorded ports; it is not deleted before that", found.final)
+	}
+	for _, m := range found.again {
+		if !slices.Contains(found.left, m) {
+			return Progress{}, blocked("%s: its snapshot %s (%s) is gone from Glance or not active, and no server is left to take it from again: look for a copy of that image; nothing was touched", m.Name, m.Snapshot.Name, m.Snapshot.ID)
+		}
+		if srv, err := s.server(ctx, m.ServerID); err != nil || !healthy(srv) {
+			return Progress{}, firstOf(err, blocked("%s, and its server %s can't be snapshotted as it is: repair it, so that it is ACTIVE, PAUSED or SHUTOFF; nothing was touched", found.why, m.ServerID))
+		}
+	}
+	return s.cutAgain(ctx, found.again, found.why)
+}
+
+// undoable tells whether a sealed cut can still be rolled back: nothing was ever asked to be deleted, every server is there,
+// and none of the machines was asleep already.
+func (s *Session) undoable(left []*Machine) bool {
+	r := s.record
+	return r.Deleting == nil && len(left) == len(r.Machines) &&
+		!slices.ContainsFunc(r.Machines, func(m *Machine) bool { return m.Snapshot.Cycle != r.Sealed.Cycle })
+}
+
+// unseal turns a sealed cut of which nothing was deleted back into one that is rolled back. The save says that it is
+// abandoned before any server is unpaused.
+func (s *Session) unseal(ctx context.Context, why string) (Progress, error) {
+	r := s.record
+	r.Cut = &Cut{Cycle: r.Sealed.Cycle, StartedAt: r.Sealed.At, Shooting: true, Abandoned: true, Why: why, Counted: why != byUser}
+	r.Sealed = nil
+	for _, m := range r.Machines {
+		m.Shot, m.Snapshot, m.InCut = m.Snapshot, nil, true
+	}
+	if err := s.save(ctx); err != nil {
+		return Progress{}, err
+	}
+	return s.pending(StageRollingBack, s.soon(), []string{why}), nil
+}
+
+// cutAgain begins a cut of some machines behind the seal: of one whose snapshot was lost and whose server still stands
+// paused, or of one that ran again. Its siblings are followers that lag, or were stopped all the time.
+func (s *Session) cutAgain(ctx context.Context, machines []*Machine, why string) (Progress, error) {
+	r := s.record
+	if r.Tries != nil && s.now().Before(r.Tries.NotBefore) {
+		return Progress{}, blocked("%s; a new snapshot of it could not be made (%s), and is tried again later", why, r.Tries.Why)
+	}
+	now := s.now().UTC()
+	r.Cut = &Cut{Cycle: nextCycle(now, r.LastCycle), StartedAt: now}
+	r.LastCycle = r.Cut.Cycle
+	for _, m := range machines {
+		srv, err := s.server(ctx, m.ServerID)
+		if err != nil {
+			return Progress{}, err
+		}
+		if srv.Status != statusPaused {
+			m.Before = srv.Status
+		} else if m.Before == statusShutoff {
+			m.Before = statusActive
+		}
+		m.InCut = true
+		m.Shot = &Snapshot{Name: SnapshotName(m.Name, r.Cut.Cycle), Cycle: r.Cut.Cycle, ServerID: m.ServerID}
+	}
+	s.log.WithField("why", why).Warn("taking snapshots again behind the seal")
+	if err := s.save(ctx); err != nil {
+		return Progress{}, err
+	}
+	return s.pending(StageWaitingToStop, s.soon(), []string{why}), nil
+}
