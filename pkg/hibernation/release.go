@@ -29,6 +29,9 @@ func (s *Session) Release(ctx context.Context, keep bool) (Progress, error) {
 // dropSnapshots deletes all snapshots in the record. One that is in use carries the tag by which the installer's destroy
 // finds it, and is left to that.
 func (s *Session) dropSnapshots(ctx context.Context) (Progress, error) {
+	if err := s.checkCloud(ctx); err != nil {
+		return Progress{}, err
+	}
 	r := s.record
 	if len(r.Machines) > 0 || r.Sealed != nil {
 		for _, m := range r.Machines {
