@@ -53,8 +53,8 @@ func broken(img *images.Image) bool {
 }
 
 // matchShot returns the image of a snapshot among those listed: the one whose ID is known, or else the one that matches; nil
-// if there is none yet. Twins come from a request whose answer was lost: unfinished ones are returned as spare, two
-// finished ones end the cut.
+// if there is none yet. Twins come from a request whose answer was lost: unfinished ones beside a finished one are returned
+// as spare, two finished ones end the cut.
 func matchShot(list []images.Image, want *Snapshot) (match *images.Image, spare []*images.Image, err error) {
 	var twins []*images.Image
 	for i := range list {
@@ -70,6 +70,10 @@ func matchShot(list []images.Image, want *Snapshot) (match *images.Image, spare 
 		if finished(twin) {
 			return nil, nil, abandon("images %s and %s are both complete snapshots called %s", twins[0].ID, twin.ID, want.Name)
 		}
+	}
+	if !finished(twins[0]) {
+		// Which of them Nova works on will show.
+		return twins[0], nil, nil
 	}
 	return twins[0], twins[1:], nil
 }

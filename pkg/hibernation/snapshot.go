@@ -148,7 +148,8 @@ func (s *Session) sortShot(st *shots, m *Machine, img *images.Image) error {
 	case finished(img):
 		m.Shot.ID, m.Shot.Attempt = img.ID, Attempt{}
 	default:
-		m.Shot.ID, m.Shot.Attempt = img.ID, Attempt{}
+		// Its ID is not taken over before it is finished: it may have a twin on which Nova works.
+		m.Shot.Attempt = Attempt{}
 		st.inFlight++
 		st.waiting = append(st.waiting, fmt.Sprintf("%s: snapshot %s", m.Name, img.Status))
 	}
