@@ -71,6 +71,8 @@ func (r *rig) like(s cloud.Server, name string, portIDs ...string) openstackclie
 	}}
 }
 
+func imageOpts(name string) servers.CreateImageOpts { return servers.CreateImageOpts{Name: name} }
+
 func TestServersAreRestoredExactly(t *testing.T) {
 	r := newRig(t, 1, 1, func(s *setup) {
 		s.cloud.Zones = []string{"nova", "az-2"}

@@ -102,6 +102,7 @@ func (r *rig) stallAt(n int, f func()) func() time.Time {
 
 // A manager that stalls between a save and what it was saved for must not act on what it believed then.
 func TestStalledManagerDoesNothing(t *testing.T) {
+	t.Parallel()
 	for _, verbs := range []struct {
 		name     string
 		prepare  []verb
@@ -135,6 +136,7 @@ func TestStalledManagerDoesNothing(t *testing.T) {
 
 // It may sleep so long that another one took over and finished the work.
 func TestStalledManagerWakesUpTooLate(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name    string
 		prepare func(*rig)

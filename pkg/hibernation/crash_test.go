@@ -88,6 +88,7 @@ func (r *rig) runUntilDeath(do verb) bool {
 
 // However the manager dies, the next one brings the cycle to its end: nothing is lost, nothing is made twice, nothing is left.
 func TestCrashes(t *testing.T) {
+	t.Parallel()
 	for _, verbs := range []struct {
 		name string
 		do   verb
@@ -135,6 +136,7 @@ func crashOnce(t *testing.T, name string, do verb, n int, after bool, holder str
 
 // The same while a hibernation is undone.
 func TestCrashesWhileRollingBack(t *testing.T) {
+	t.Parallel()
 	for _, after := range []bool{false, true} {
 		for n, died := 0, true; died; n++ {
 			t.Run(fmt.Sprintf("%d, after %v", n, after), func(t *testing.T) {

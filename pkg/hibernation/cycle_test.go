@@ -42,14 +42,14 @@ func TestQuietWhenDone(t *testing.T) {
 	r.resume()
 	r.cleanup()
 	r.cloud.Ledger().Reset()
-	writes := len(r.kube.saves)
+	writes := r.kube.saves
 	for _, do := range []verb{resume, cleanup, release} {
 		p, err := r.once(do)
 		r.g.Expect(err).NotTo(HaveOccurred())
 		r.g.Expect(p.Done).To(BeTrue())
 	}
 	r.g.Expect(r.cloud.Ledger().Entries()).To(BeEmpty())
-	r.g.Expect(r.kube.saves).To(HaveLen(writes))
+	r.g.Expect(r.kube.saves).To(Equal(writes))
 }
 
 // A stable cluster is only looked at: nothing is changed and nothing is saved, however often.
@@ -58,14 +58,14 @@ func TestStableClustersAreOnlyLookedAt(t *testing.T) {
 	look := func(verbs ...verb) {
 		t.Helper()
 		r.cloud.Ledger().Reset()
-		writes := len(r.kube.saves)
+		writes := r.kube.saves
 		for _, do := range verbs {
 			p, err := r.once(do)
 			r.g.Expect(err).NotTo(HaveOccurred())
 			r.g.Expect(p.Done).To(BeTrue(), "%v", p.Waiting)
 		}
 		r.g.Expect(r.cloud.Ledger().Changes()).To(BeEmpty())
-		r.g.Expect(r.kube.saves).To(HaveLen(writes))
+		r.g.Expect(r.kube.saves).To(Equal(writes))
 	}
 	look(awake, resume)
 	r.hibernate()

@@ -17,13 +17,17 @@ import (
 	"github.com/overwinter/overwinter/pkg/hibernation"
 )
 
-// kube is a Kubernetes that gives objects UIDs, remembers each record that was saved and calls hooks around writes.
+// kube is a Kubernetes that gives objects UIDs, counts writes and calls hooks around them.
 type kube struct {
 	client.WithWatch
 
-	mu    sync.Mutex
-	made  int
-	saves []*hibernation.Record
+	mu   sync.Mutex
+	made int
+	// saves counts the writes.
+	saves int
+	// last is the record of the Secret that was read last, by its version.
+	last        *hibernation.Record
+	lastVersion string
 	// beforeSave may refuse a save; afterSave may lose its answer.
 	beforeSave, afterSave func() error
 }
@@ -41,15 +45,15 @@ func (k *kube) Create(ctx context.Context, obj client.Object, opts ...client.Cre
 	k.made++
 	obj.SetUID(types.UID(fmt.Sprintf("uid-%d", k.made)))
 	k.mu.Unlock()
-	return k.write(obj, func() error { return k.WithWatch.Create(ctx, obj, opts...) })
+	return k.write(func() error { return k.WithWatch.Create(ctx, obj, opts...) })
 }
 
 // Update replaces an object.
 func (k *kube) Update(ctx context.Context, obj client.Object, opts ...client.UpdateOption) error {
-	return k.write(obj, func() error { return k.WithWatch.Update(ctx, obj, opts...) })
+	return k.write(func() error { return k.WithWatch.Update(ctx, obj, opts...) })
 }
 
-func (k *kube) write(obj client.Object, do func() error) error {
+func (k *kube) write(do func() error) error {
 	if k.beforeSave != nil {
 		if err := k.beforeSave(); err != nil {
 			return err
@@ -59,9 +63,7 @@ func (k *kube) write(obj client.Object, do func() error) error {
 		return err
 	}
 	k.mu.Lock()
-	if s, ok := obj.(*corev1.Secret); ok {
-		k.saves = append(k.saves, recordIn(s))
-	}
+	k.saves++
 	k.mu.Unlock()
 	if k.afterSave != nil {
 		return k.afterSave()
@@ -69,13 +71,18 @@ func (k *kube) write(obj client.Object, do func() error) error {
 	return nil
 }
 
-// recordIn returns the record in a Secret, nil if it can't be read.
-func recordIn(s *corev1.Secret) *hibernation.Record {
-	record := &hibernation.Record{}
-	if json.Unmarshal(s.Data[hibernation.RecordKey], record) != nil {
-		return nil
+// recordIn returns the record in a Secret, nil if it can't be read. It is not to be changed.
+func (k *kube) recordIn(s *corev1.Secret) *hibernation.Record {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if version := string(s.UID) + "/" + s.ResourceVersion; k.last == nil || version != k.lastVersion {
+		record := &hibernation.Record{}
+		if json.Unmarshal(s.Data[hibernation.RecordKey], record) != nil {
+			return nil
+		}
+		k.last, k.lastVersion = record, version
 	}
-	return record
+	return k.last
 }
 
 // secret returns the record's Secret, nil if there is none.
@@ -92,7 +99,7 @@ func (r *rig) secret() *corev1.Secret {
 // record returns what is saved, nil if there is nothing.
 func (r *rig) record() *hibernation.Record {
 	if s := r.secret(); s != nil {
-		return recordIn(s)
+		return r.kube.recordIn(s)
 	}
 	return nil
 }
@@ -115,8 +122,8 @@ func (r *rig) putBack(data []byte) {
 // edit changes the record by hand.
 func (r *rig) edit(change func(*hibernation.Record)) {
 	r.t.Helper()
-	record := r.record()
-	r.g.Expect(record).NotTo(BeNil())
+	record := &hibernation.Record{}
+	r.g.Expect(json.Unmarshal(r.recordData(), record)).To(Succeed())
 	change(record)
 	data, err := json.Marshal(record)
 	r.g.Expect(err).NotTo(HaveOccurred())

@@ -235,6 +235,7 @@ func TestCellDownIsNotAbsence(t *testing.T) {
 
 // A record that would not fit into a Secret is noticed before anything is touched.
 func TestRecordThatWouldNotFit(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, 1, 1)
 	value := strings.Repeat("x", 255)
 	for i := range 40 {

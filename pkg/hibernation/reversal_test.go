@@ -50,6 +50,7 @@ func asleepRig(t *testing.T) *rig {
 
 // Before the seal everything is undone, the very servers and their states; behind it the cycle is completed and turned round.
 func TestRunningAskedForWhileHibernating(t *testing.T) {
+	t.Parallel()
 	undone, completed := 0, 0
 	atEveryPass(t, awakeRig, hibernate, func(r *rig) {
 		sealed := r.record() != nil && r.record().Sealed != nil
@@ -70,6 +71,7 @@ func TestRunningAskedForWhileHibernating(t *testing.T) {
 }
 
 func TestHibernatingAskedForWhileResuming(t *testing.T) {
+	t.Parallel()
 	atEveryPass(t, asleepRig, resume, func(r *rig) {
 		r.hibernate()
 		r.expectAsleep()
@@ -80,6 +82,7 @@ func TestHibernatingAskedForWhileResuming(t *testing.T) {
 
 // Whoever can't decide loses nothing either.
 func TestManyFlips(t *testing.T) {
+	t.Parallel()
 	for _, lengths := range [][]int{
 		{1, 1, 1, 1, 1, 1}, {3, 1, 4, 1, 5, 2}, {2, 1, 6, 3, 1, 1}, {9, 3, 2, 2, 3, 4}, {20, 2, 3, 1, 20, 3}, {20, 3, 4, 3, 2, 1}, {4, 2, 20, 1, 1, 2},
 	} {
@@ -102,6 +105,7 @@ func TestManyFlips(t *testing.T) {
 
 // A rollback that the cloud has made necessary is not forgotten by asking for something else in its middle.
 func TestFlipsWhileRollingBack(t *testing.T) {
+	t.Parallel()
 	prepare := func(t *testing.T) *rig {
 		t.Helper()
 		r := newRig(t, 1, 1, func(s *setup) { s.cloud.Latencies.SnapshotUpload = 15 * time.Second })
@@ -200,6 +204,7 @@ func TestNobodyStartedAndTheSealWasNotSaved(t *testing.T) {
 
 // A machine that the cluster has got since it was woken takes part in the next cut, and is forgotten when that is undone.
 func TestMachineThatIsNewSinceTheResume(t *testing.T) {
+	t.Parallel()
 	prepare := func(t *testing.T) *rig {
 		t.Helper()
 		r := newRig(t, 1, 1)

@@ -3,6 +3,7 @@ package hibernation_test
 import (
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,10 +18,11 @@ func slowSnapshots(s *setup) { s.cloud.Latencies.SnapshotUpload = time.Minute }
 
 // onceUploading has f called when the first snapshots are being uploaded.
 func (r *rig) onceUploading(f func()) {
-	var once sync.Once
+	var called atomic.Bool // no sync.Once: f may make requests itself
 	r.onRequest(func(k *cloud.Call) *cloud.Effect {
-		if images := r.snapshots(); strings.HasPrefix(k.Op, "glance.") && len(images) > 0 && images[0].Status == "saving" {
-			once.Do(f)
+		images := r.snapshots()
+		if strings.HasPrefix(k.Op, "glance.") && len(images) > 0 && images[0].Status == "saving" && called.CompareAndSwap(false, true) {
+			f()
 		}
 		return nil
 	})
@@ -28,10 +30,10 @@ func (r *rig) onceUploading(f func()) {
 
 // oncePaused has f called when the first server is paused, before any snapshot.
 func (r *rig) oncePaused(f func()) {
-	var once sync.Once
+	var called atomic.Bool
 	r.cloud.Subscribe(func(e cloud.ServerEvent) {
-		if e.Kind == cloud.ServerPaused {
-			once.Do(f)
+		if e.Kind == cloud.ServerPaused && called.CompareAndSwap(false, true) {
+			f()
 		}
 	})
 }
@@ -72,6 +74,7 @@ func (r *rig) shotOf(machine string) string {
 // A hibernation that can't succeed is undone: every server is back in the state in which it was, no image is left, and the
 // message names the machine and the cause.
 func TestRollback(t *testing.T) {
+	t.Parallel()
 	refusal := func(op string) func(*rig) {
 		return func(r *rig) { r.cloud.AddRule(cloud.Rule{Op: op, Times: 1, Effect: cloud.Answer(403, "")}) }
 	}
