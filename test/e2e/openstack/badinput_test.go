@@ -36,9 +36,9 @@ func TestBadInput(t *testing.T) {
 		says                       []string
 	}{
 		{"wrong-password", neighborID, "wrong-password", []string{"credentials"}},
-		{"cloud-missing", neighborID, "another-cloud", []string{"another-cloud", "openstack"}},
-		{"no-clouds-yaml", neighborID, "no-clouds", []string{"no-clouds", "clouds.yaml"}},
-		{"keystone-unreachable", neighborID, "unreachable", []string{"127.0.0.1:1"}},
+		{"cloud-missing", "lost-00001", "another-cloud", []string{"another-cloud", "openstack"}},
+		{"no-clouds-yaml", "lost-00002", "no-clouds", []string{"no-clouds", "clouds.yaml"}},
+		{"keystone-unreachable", "lost-00003", "unreachable", []string{"127.0.0.1:1"}},
 		{"no-server", "nobody-00000", "openstack-credentials", []string{"nobody-00000"}},
 		{"from-volume", volumes, "openstack-credentials", []string{volumes + "-master-0", "volume"}},
 	} {
@@ -46,6 +46,8 @@ func TestBadInput(t *testing.T) {
 			g := NewWithT(t)
 			began := time.Now()
 			c := w.hub.deploy(t, test.name, test.infraID, test.credentials)
+			// It goes although the cloud can't be asked: there is nothing to give back.
+			defer w.hub.remove(t, c)
 			c.patch(hivev1.ClusterPowerStateHibernating)
 			c.await(began, 3*time.Minute, "refused", failedToStop)
 			message := c.last().Hibernating.Message
@@ -60,10 +62,20 @@ func TestBadInput(t *testing.T) {
 			g.Expect(rs.writes()).To(BeEmpty())
 			g.Expect(len(rs)).To(BeNumerically("<=", 12), "a storm of requests")
 			g.Expect(rs.count(authentication)).To(BeNumerically("<=", 3), "a storm of authentications")
-			c.recordGone(t.Context(), g)
-			w.hub.remove(t, c)
 		})
 	}
+	t.Run("two-of-one-cluster", func(t *testing.T) {
+		g := NewWithT(t)
+		began := time.Now()
+		one := w.hub.deploy(t, "one", neighborID, "openstack-credentials")
+		other := w.hub.deploy(t, "other", neighborID, "openstack-credentials")
+		defer w.hub.remove(t, one)
+		defer w.hub.remove(t, other)
+		other.patch(hivev1.ClusterPowerStateHibernating)
+		other.await(began, time.Minute, "refused", failedToStop)
+		g.Expect(other.last().Hibernating.Message).To(ContainSubstring(namespace + "/one"))
+		g.Expect(w.recorder.between(began, time.Time{}).writes()).To(BeEmpty())
+	})
 	g.Expect(w.cloud.everything(ctx, g, neighborID)).To(Equal(neighbor), "a cluster was touched")
 	g.Expect(w.cloud.everything(ctx, g, volumes)).To(Equal(fromVolume), "a cluster was touched")
 	g.Expect(strings.Count(w.hub.log(), "not-the-password")).To(BeZero(), "a password in the log")
