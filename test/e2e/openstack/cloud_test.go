@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -136,8 +137,8 @@ type shown struct {
 	} `json:"flavor"`
 }
 
-// servers returns the servers whose metadata say that they belong to the cluster, by name.
-func (c *cloud) servers(ctx context.Context, g Gomega, infraID string) map[string]server {
+// servers returns the servers of the cluster under test, by name.
+func (c *cloud) servers(ctx context.Context, g Gomega) map[string]server {
 	found := map[string]server{}
 	for _, id := range c.serverIDs(ctx, g, infraID) {
 		var s shown
@@ -163,6 +164,7 @@ func (c *cloud) servers(ctx context.Context, g Gomega, infraID string) map[strin
 	return found
 }
 
+// serverIDs returns the servers whose metadata say that they belong to a cluster.
 func (c *cloud) serverIDs(ctx context.Context, g Gomega, infraID string) []string {
 	pages, err := servers.List(c.at("2.26"), servers.ListOpts{}).AllPages(ctx)
 	g.Expect(err).NotTo(HaveOccurred())
@@ -227,8 +229,8 @@ func (c *cloud) ports(ctx context.Context, g Gomega, opts ports.ListOpts) []port
 	return found
 }
 
-// snapshots returns the images of the project that are snapshots of servers of the cluster, by name.
-func (c *cloud) snapshots(ctx context.Context, g Gomega, infraID string) map[string]images.Image {
+// snapshots returns the project's images that are called like snapshots of the cluster under test, by name.
+func (c *cloud) snapshots(ctx context.Context, g Gomega) map[string]images.Image {
 	pages, err := images.List(c.image, images.ListOpts{}).AllPages(ctx)
 	g.Expect(err).NotTo(HaveOccurred())
 	all, err := images.ExtractImages(pages)
@@ -262,8 +264,10 @@ func (c *cloud) everything(ctx context.Context, g Gomega, infraID string) string
 }
 
 func (c *cloud) raw(ctx context.Context, g Gomega, out *bytes.Buffer, client *gophercloud.ServiceClient, path string) {
-	var body json.RawMessage
-	_, err := client.Get(ctx, client.ServiceURL(path), &body, nil)
+	response, err := client.Get(ctx, client.ServiceURL(path), nil, &gophercloud.RequestOpts{KeepResponseBody: true})
+	g.Expect(err).NotTo(HaveOccurred())
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
 	g.Expect(err).NotTo(HaveOccurred())
 	fmt.Fprintf(out, "%s\n", path)
 	g.Expect(json.Indent(out, body, "", " ")).To(Succeed())

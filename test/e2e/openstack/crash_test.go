@@ -17,7 +17,7 @@ func TestCrash(t *testing.T) {
 	g := NewWithT(t)
 	w := newWorld(t)
 	seed(t, infraID, "3", "3", "--adorned")
-	before := w.cloud.servers(t.Context(), g, infraID)
+	before := w.cloud.servers(t.Context(), g)
 	expectAdorned(g, before)
 	with := w.cloud.usage(t.Context(), g)
 

@@ -57,7 +57,7 @@ func TestCycle(t *testing.T) {
 	seed(t, neighborID, "1", "1")
 	without := w.cloud.usage(t.Context(), g)
 	seed(t, infraID, "3", "3", "--adorned")
-	before := w.cloud.servers(t.Context(), g, infraID)
+	before := w.cloud.servers(t.Context(), g)
 	expectAdorned(g, before)
 	with := w.cloud.usage(t.Context(), g)
 	g.Expect(with.minus(without)).To(Equal(sum(before)))
@@ -72,7 +72,7 @@ func TestCycle(t *testing.T) {
 	w.expectAsleep(g, before, without)
 	resumption := w.resume(c)
 	w.expectAwake(g, c, before, with)
-	g.Expect(w.recorder.between(began, time.Time{}).count(authentication)).To(BeNumerically("<=", 1))
+	g.Expect(w.recorder.between(began, time.Time{}).authentications()).To(BeNumerically("<=", 1))
 
 	t.Log("a second cycle, with a server that is off")
 	w.stop(g, before)
@@ -82,13 +82,13 @@ func TestCycle(t *testing.T) {
 	w.expectAwake(g, c, before, with)
 
 	all := w.recorder.between(time.Time{}, time.Time{})
-	g.Expect(all.count(authentication)).To(Equal(1), "authentications")
+	g.Expect(all.authentications()).To(Equal(1), "authentications")
 	for _, r := range all {
 		g.Expect(r.Agent).To(HavePrefix("overwinter/"), "%s", r.Kind)
 	}
 	g.Expect(w.cloud.everything(t.Context(), g, neighborID)).To(Equal(neighbor), "the neighbor was touched")
 	summarize(t, fmt.Sprintf("hibernate %s, resume(machines) %s, authentications %d",
-		hibernation, resumption, all.count(authentication)))
+		hibernation, resumption, all.authentications()))
 }
 
 // figures are what a transition took.
@@ -174,7 +174,7 @@ func (w *world) expectAsleep(g Gomega, before map[string]server, without usage) 
 	ctx := w.t.Context()
 	g.Expect(w.cloud.serverIDs(ctx, g, infraID)).To(BeEmpty())
 	g.Expect(w.cloud.usage(ctx, g)).To(Equal(without), "the project's usage")
-	snapshots := w.cloud.snapshots(ctx, g, infraID)
+	snapshots := w.cloud.snapshots(ctx, g)
 	g.Expect(snapshots).To(HaveLen(len(before)))
 	for _, image := range snapshots {
 		name, _, _ := strings.Cut(image.Name, "-hibernation-")
@@ -201,7 +201,7 @@ func (w *world) expectAwake(g Gomega, c *cluster, before map[string]server, with
 	w.expectSame(g, before)
 	g.Expect(w.cloud.usage(ctx, g)).To(Equal(with), "the project's usage")
 	g.Eventually(func(g Gomega) {
-		g.Expect(slices.Collect(maps.Keys(w.cloud.snapshots(ctx, g, infraID)))).To(BeEmpty())
+		g.Expect(slices.Collect(maps.Keys(w.cloud.snapshots(ctx, g)))).To(BeEmpty())
 		c.recordGone(ctx, g)
 	}).WithTimeout(cleanupTimeout).WithPolling(time.Second).Should(Succeed())
 	w.expectSame(g, before)
@@ -211,7 +211,7 @@ func (w *world) expectAwake(g Gomega, c *cluster, before map[string]server, with
 // expectSame compares all that can be seen of the servers with what was before.
 func (w *world) expectSame(g Gomega, before map[string]server) {
 	w.t.Helper()
-	after := w.cloud.servers(w.t.Context(), g, infraID)
+	after := w.cloud.servers(w.t.Context(), g)
 	difference := cmp.Diff(before, after,
 		cmpopts.IgnoreUnexported(server{}, port{}),
 		cmpopts.EquateEmpty(),
@@ -225,10 +225,10 @@ func (w *world) stop(g Gomega, before map[string]server) {
 	names := slices.Sorted(maps.Keys(before))
 	name := names[len(names)-1]
 	ctx := w.t.Context()
-	id := w.cloud.servers(ctx, g, infraID)[name].id
+	id := w.cloud.servers(ctx, g)[name].id
 	g.Expect(servers.Stop(ctx, w.cloud.compute, id).ExtractErr()).To(Succeed())
 	g.Eventually(func(g Gomega) {
-		g.Expect(w.cloud.servers(ctx, g, infraID)[name].Status).To(Equal("SHUTOFF"))
+		g.Expect(w.cloud.servers(ctx, g)[name].Status).To(Equal("SHUTOFF"))
 	}).WithTimeout(time.Minute).WithPolling(time.Second).Should(Succeed())
 }
 

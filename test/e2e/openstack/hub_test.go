@@ -216,6 +216,7 @@ func (c *cluster) note(cd *hivev1.ClusterDeployment) {
 			next.Hibernating = condition
 		case hivev1.ClusterReadyCondition:
 			next.Ready = condition
+		default:
 		}
 	}
 	c.mu.Lock()

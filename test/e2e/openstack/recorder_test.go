@@ -195,11 +195,11 @@ func (r *recorder) between(begin, end time.Time) requests {
 
 type requests []request
 
-// count returns how many are of a kind.
-func (rs requests) count(kind string) int {
+// authentications returns how many ask for a token.
+func (rs requests) authentications() int {
 	n := 0
 	for _, r := range rs {
-		if r.Kind == kind {
+		if r.Kind == authentication {
 			n++
 		}
 	}
