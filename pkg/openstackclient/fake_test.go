@@ -29,6 +29,8 @@ type fakeCloud struct {
 	token    int
 	// regions are those of the catalog; "RegionOne" if empty.
 	regions []string
+	// project is the ID of what new tokens lead to.
+	project string
 	// urls of the services in the catalog, by type, if they are not the usual ones.
 	urls map[string]string
 }
@@ -40,7 +42,7 @@ type recorded struct {
 
 func newFakeCloud(t *testing.T) *fakeCloud {
 	t.Helper()
-	f := &fakeCloud{t: t, handlers: map[string]http.HandlerFunc{}, urls: map[string]string{}}
+	f := &fakeCloud{t: t, project: "project-1", handlers: map[string]http.HandlerFunc{}, urls: map[string]string{}}
 	f.Server = httptest.NewServer(f)
 	t.Cleanup(f.Close)
 	return f
@@ -115,7 +117,7 @@ func (f *fakeCloud) issueToken(w http.ResponseWriter) {
 	w.Header().Set("X-Subject-Token", fmt.Sprintf("token-%d", f.token))
 	w.WriteHeader(http.StatusCreated)
 	_ = json.NewEncoder(w).Encode(map[string]any{"token": map[string]any{
-		"project": map[string]any{"id": "project-1", "name": "hive"}, "catalog": catalog,
+		"project": map[string]any{"id": f.project, "name": "hive"}, "catalog": catalog,
 	}})
 }
 

@@ -105,9 +105,33 @@ func (c *openstackClient) newSession(ctx context.Context) (*session, error) {
 		return nil, err
 	}
 	s := &session{scope: Scope{AuthURL: c.cloud.authURL, ProjectID: project, Region: region}}
+	c.guardRenewal(s, provider)
 	// The renewing of the token keeps the gate it was made with.
 	provider.HTTPClient = c.httpClient(c.factory.gateFor(s.scope))
 	return s, c.addServices(s, provider, catalog)
+}
+
+// guardRenewal fails a renewal of the token that leads to another project, as when projects are renamed: its answers would
+// be taken for those of the project that the session began in. The next request begins a session of its own.
+func (c *openstackClient) guardRenewal(s *session, provider *gophercloud.ProviderClient) {
+	renew := provider.ReauthFunc
+	if renew == nil {
+		return
+	}
+	provider.ReauthFunc = func(ctx context.Context) error {
+		if err := renew(ctx); err != nil {
+			return err
+		}
+		project, _, err := readToken(provider)
+		if err == nil && project != s.scope.ProjectID {
+			err = errors.New("the credentials lead to another project than before")
+		}
+		if err != nil {
+			c.current.CompareAndSwap(s, nil)
+			provider.SetToken("")
+		}
+		return err
+	}
 }
 
 func (c *openstackClient) httpClient(g *gate) http.Client {

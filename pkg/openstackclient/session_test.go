@@ -274,3 +274,25 @@ func TestUnreachableKeystone(t *testing.T) {
 	var own *Error
 	g.Expect(errors.As(err, &own)).To(BeTrue())
 }
+
+// A project may be renamed and another one take its name, and then a renewed token leads there: what it answers must not be
+// taken for the answers of the first.
+func TestRenewedTokenForAnotherProject(t *testing.T) {
+	g := NewWithT(t)
+	cloud := newFakeCloud(t)
+	cloud.on("GET /v2.1/servers/"+serverID, answer(404, `{"itemNotFound": {"code": 404, "message": "Instance could not be found."}}`))
+	client := cloud.client(FactoryOptions{})
+	_, err := client.GetServer(t.Context(), ViewFlavorID, serverID)
+	g.Expect(KindOf(err)).To(Equal(KindNotFound))
+
+	cloud.expireTokens()
+	cloud.mu.Lock()
+	cloud.project = "project-2"
+	cloud.mu.Unlock()
+	_, err = client.GetServer(t.Context(), ViewFlavorID, serverID)
+	g.Expect(err).To(HaveOccurred())
+	g.Expect(KindOf(err)).NotTo(Equal(KindNotFound), "the server was looked for in the other project")
+	scope, err := client.Scope(t.Context())
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(scope.ProjectID).To(Equal("project-2"), "who asks is told")
+}
