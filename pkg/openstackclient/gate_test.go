@@ -76,7 +76,7 @@ func TestRetryAfterHeader(t *testing.T) {
 func TestBreaker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := NewWithT(t)
-		cloud := &fakeCloud{Server: &httptest.Server{}, t: t, handlers: map[string]http.HandlerFunc{}, urls: map[string]string{
+		cloud := &fakeCloud{Server: &httptest.Server{}, t: t, project: "project-1", handlers: map[string]http.HandlerFunc{}, urls: map[string]string{
 			"compute": "http://nova/v2.1", "image": "http://glance", "network": "http://neutron",
 		}}
 		dead, sent := false, 0
