@@ -124,6 +124,9 @@ func (r *rig) guardDelete(k *cloud.Call, record *hibernation.Record) string {
 		return "the server is not in the record"
 	case record.Sealed == nil || record.Cut != nil || record.Opened != nil:
 		return "the record is not sealed"
+	case record.Deleting == nil:
+		return "that servers are deleted is not saved"
+	case srv.Status == "ERROR": // an earlier delete failed
 	case srv.Status != "PAUSED" && srv.Status != "SHUTOFF" && srv.Status != "SOFT_DELETED":
 		return "the server is " + srv.Status
 	}
