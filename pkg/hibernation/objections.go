@@ -144,7 +144,7 @@ func (s *Session) mend(ctx context.Context, found objections) (Progress, error) 
 			return Progress{}, blocked("%s: its snapshot %s (%s) is gone from Glance or not active, and no server is left to take it from again: look for a copy of that image; nothing was touched", m.Name, m.Snapshot.Name, m.Snapshot.ID)
 		}
 		if srv, err := s.server(ctx, m.ServerID); err != nil || !healthy(srv) {
-			return Progress{}, firstOf(err, blocked("%s, and its server %s can't be snapshotted as it is: repair it, so that it is ACTIVE, PAUSED or SHUTOFF; nothing was touched", found.why, m.ServerID))
+			return Progress{}, firstOf(err, blocked("%s; and server %s (%s) can't be snapshotted as it is: repair it, so that it is ACTIVE, PAUSED or SHUTOFF; nothing was touched", found.why, m.Name, m.ServerID))
 		}
 	}
 	return s.cutAgain(ctx, found.again, found.why)
@@ -156,6 +156,21 @@ func (s *Session) undoable(left []*Machine) bool {
 	r := s.record
 	return r.Deleting == nil && len(left) == len(r.Machines) &&
 		!slices.ContainsFunc(r.Machines, func(m *Machine) bool { return m.Snapshot.Cycle != r.Sealed.Cycle })
+}
+
+// undoSeal begins to roll a sealed cut back that somebody wants undone; Done is true where it is too late for that.
+func (s *Session) undoSeal(ctx context.Context) (Progress, error) {
+	if err := s.rereadSeal(ctx); err != nil {
+		return Progress{}, err
+	}
+	if _, err := s.look(ctx, false); err != nil {
+		return Progress{}, err
+	}
+	left, _, err := s.undeleted(ctx)
+	if err != nil || !s.undoable(left) {
+		return done(), err
+	}
+	return s.unseal(ctx, byUser)
 }
 
 // unseal turns a sealed cut of which nothing was deleted back into one that is rolled back. The save says that it is

@@ -5,18 +5,16 @@ import (
 	"fmt"
 )
 
-// Release ends Overwinter's part in a cluster whose ClusterDeployment is being deleted. A hibernation that is not sealed is
-// rolled back first. Then nothing is created any more: with keep, snapshots and record stay as they are and an event says
-// where; otherwise the snapshots are deleted and the record goes. Done is true when the ClusterDeployment may go.
+// Release ends Overwinter's part in a cluster whose ClusterDeployment is being deleted. A hibernation of which nothing was
+// deleted is rolled back first. Then nothing is created any more: with keep, snapshots and record stay as they are and an
+// event says where; otherwise the snapshots are deleted and the record goes. Done is true when the ClusterDeployment may go.
 func (s *Session) Release(ctx context.Context, keep bool) (Progress, error) {
 	return s.pass(ctx, func(ctx context.Context) (Progress, error) {
 		if s.record == nil {
 			return done(), nil
 		}
-		if s.record.Cut != nil && !s.record.behindSeal() {
-			if p, err := s.rollBack(ctx, byUser); err != nil || !p.Done {
-				return p, err
-			}
+		if p, err := s.undo(ctx); err != nil || !p.Done {
+			return p, err
 		}
 		if keep && s.record.Sealed != nil {
 			s.event("Normal", "SnapshotsKept", fmt.Sprintf("the cluster's %d snapshots stay in Glance, and the record that wakes it again in Secret %s/%s", len(s.record.Machines), s.cluster.Namespace, RecordName(s.cluster.Name)))
@@ -24,6 +22,17 @@ func (s *Session) Release(ctx context.Context, keep bool) (Progress, error) {
 		}
 		return s.dropSnapshots(ctx)
 	})
+}
+
+// undo rolls back what can be rolled back; Done is true where nothing can, or can any more.
+func (s *Session) undo(ctx context.Context) (Progress, error) {
+	switch r := s.record; {
+	case r.Cut != nil && !r.behindSeal():
+		return s.rollBack(ctx, byUser)
+	case r.Cut == nil && r.behindSeal() && r.Deleting == nil:
+		return s.undoSeal(ctx)
+	}
+	return done(), nil
 }
 
 // dropSnapshots deletes all snapshots in the record. One that is in use carries the tag by which the installer's destroy
