@@ -158,6 +158,9 @@ func (s *Session) takeStock(ctx context.Context) (machines []*Machine, waiting [
 		return nil, nil, err
 	}
 	if s.record != nil && s.record.Opened != nil {
+		if err := s.checkLatest(ctx); err != nil {
+			return nil, nil, err
+		}
 		machines, waiting, err = s.neverStarted(ctx, l)
 		if err != nil || len(waiting) > 0 {
 			return nil, waiting, err
@@ -290,26 +293,40 @@ func isControlPlane(srv *openstackclient.Server, infraID string) bool {
 // the other view.
 func (s *Session) inFull(ctx context.Context, l *look) ([]*openstackclient.Server, error) {
 	list := s.liveServers(l)
+	flavorIDs := make([]string, len(list))
+	err := each(ctx, list, func(ctx context.Context, i int) (err error) {
+		list[i], flavorIDs[i], err = s.bothViews(ctx, list[i], l.flavorIDs[list[i].ID])
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
 	for i, srv := range list {
-		if l.flavorIDs[srv.ID] == "" {
-			other, err := s.cloud.GetServer(ctx, openstackclient.ViewFlavorID, srv.ID)
-			if err != nil {
-				return nil, err
-			}
-			l.flavorIDs[srv.ID] = other.FlavorID
-		}
-		if srv.FlavorID != "" {
-			other, err := s.cloud.GetServer(ctx, openstackclient.ViewHostname, srv.ID)
-			if err != nil {
-				return nil, err
-			}
-			list[i], l.servers[srv.ID] = other, other
-		}
-		if l.flavorIDs[srv.ID] == "" {
+		if flavorIDs[i] == "" {
 			return nil, fmt.Errorf("the cloud does not say which flavor server %s has", srv.Name)
 		}
+		l.servers[srv.ID], l.flavorIDs[srv.ID] = srv, flavorIDs[i]
 	}
 	return list, nil
+}
+
+// bothViews returns a server with its host name, and the ID of its flavor.
+func (s *Session) bothViews(ctx context.Context, srv *openstackclient.Server, flavorID string) (*openstackclient.Server, string, error) {
+	if flavorID == "" {
+		other, err := s.cloud.GetServer(ctx, openstackclient.ViewFlavorID, srv.ID)
+		if err != nil {
+			return srv, "", err
+		}
+		flavorID = other.FlavorID
+	}
+	if srv.FlavorID == "" {
+		return srv, flavorID, nil
+	}
+	full, err := s.cloud.GetServer(ctx, openstackclient.ViewHostname, srv.ID)
+	if err != nil {
+		return srv, "", err
+	}
+	return full, flavorID, nil
 }
 
 // checkFlavors refuses a cluster that could not be made again because a flavor of it exists no more.

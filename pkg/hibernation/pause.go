@@ -66,13 +66,10 @@ func (s *Session) unpaused(ctx context.Context) (todo []*Machine, waiting []stri
 		case srv.TaskState != "":
 			waiting = append(waiting, fmt.Sprintf("%s: %s", m.Name, srv.TaskState))
 		default:
-			if err := s.pauseFailed(ctx, m); err != nil {
-				return nil, nil, err
-			}
 			todo = append(todo, m)
 		}
 	}
-	return todo, waiting, nil
+	return todo, waiting, s.pauseFailed(ctx, todo)
 }
 
 // stopped is the status in which a machine is snapshotted.
@@ -85,16 +82,19 @@ func stopped(m *Machine) string {
 
 // pauseFailed finds out whether a server is still active because its hypervisor could not pause it: Nova accepts the
 // request all the same, and only says so in the server's actions.
-func (s *Session) pauseFailed(ctx context.Context, m *Machine) error {
-	if s.fresh {
+func (s *Session) pauseFailed(ctx context.Context, machines []*Machine) error {
+	if s.fresh || len(machines) == 0 {
 		return nil
 	}
-	actions, err := s.cloud.ListServerActions(ctx, m.ServerID)
+	histories, err := s.histories(ctx, machines)
 	if err != nil {
 		return err
 	}
-	if len(actions) > 0 && actions[0].Action == actionPause && actions[0].Message == actionFailed {
-		return abandon("%s: its server could not be paused; its compute host's log says why", m.Name)
+	for _, m := range machines {
+		actions := histories[m.ServerID]
+		if len(actions) > 0 && actions[0].Action == actionPause && actions[0].Message == actionFailed {
+			return abandon("%s: its server could not be paused; its compute host's log says why", m.Name)
+		}
 	}
 	return nil
 }
