@@ -237,6 +237,9 @@ func (s *Session) forceDelete(ctx context.Context, m *Machine, id string) error 
 // ready returns the machines that have all that a server is made of: a complete snapshot and free ports. It names those
 // that must wait, and fails for what only a person can mend.
 func (s *Session) ready(ctx context.Context, todo []*Machine) (ready []*Machine, waiting []string, err error) {
+	if err := s.checkLatest(ctx); err != nil {
+		return nil, nil, err
+	}
 	list, err := s.ourImages(ctx)
 	if err != nil {
 		return nil, nil, err

@@ -154,6 +154,15 @@ func (s *Session) forceDeleteAll(ctx context.Context, soft []*Machine) error {
 			return blocked("%s: its snapshot %s (%s) is gone from Glance or not active, and its server %s is soft-deleted, the last copy of its disk: restore that server; nothing was touched", m.Name, m.Snapshot.Name, m.Snapshot.ID, m.ServerID)
 		}
 	}
+	moved, err := s.notStill(ctx, soft)
+	if err != nil {
+		return err
+	}
+	for _, m := range soft {
+		if moved[m] != "" {
+			return blocked("%s, and its server %s is soft-deleted, the last copy of its disk: restore that server; nothing was touched", moved[m], m.ServerID)
+		}
+	}
 	return s.act(ctx, soft, func(ctx context.Context, m *Machine) error {
 		err := s.cloud.ForceDeleteServer(ctx, m.ServerID)
 		if openstackclient.IsNotFound(err) {
