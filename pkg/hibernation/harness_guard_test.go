@@ -58,7 +58,7 @@ func (r *rig) guard(k *cloud.Call) {
 		"nova.server.create":      r.guardCreate,
 		"nova.server.unpause":     guardStart,
 		"nova.server.start":       guardStart,
-		"glance.image.delete":     guardImageDelete,
+		"glance.image.delete":     r.guardImageDelete,
 	}[k.Op]
 	if check == nil {
 		return
@@ -135,6 +135,9 @@ func (r *rig) guardDelete(k *cloud.Call, record *hibernation.Record) string {
 			return "the snapshot of " + m.Name + " is not there"
 		}
 	}
+	if img, _ := r.cloud.Image(m.Snapshot.ID); srv.Writes > img.Writes {
+		return fmt.Sprintf("the server has written %d times, and %d are in its snapshot", srv.Writes, img.Writes)
+	}
 	return ""
 }
 
@@ -184,14 +187,33 @@ func guardStart(_ *cloud.Call, record *hibernation.Record) string {
 	return "the cut is not abandoned"
 }
 
-// guardImageDelete: an image that a machine still needs is not deleted.
-func guardImageDelete(k *cloud.Call, record *hibernation.Record) string {
+// guardImageDelete: an image that a machine still needs is not deleted, nor one that may be the last copy of a disk.
+func (r *rig) guardImageDelete(k *cloud.Call, record *hibernation.Record) string {
+	img, ok := r.cloud.Image(k.Target)
+	if !ok || img.Status != "active" {
+		return ""
+	}
+	// Behind the seal a machine has another snapshot, which is later.
+	replaced := record.Sealed != nil && record.Cut == nil
 	for _, m := range record.Machines {
 		if m.Snapshot != nil && m.Snapshot.ID == k.Target {
 			return "it is the snapshot of " + m.Name
 		}
+		if m.Name == img.Machine && m.Snapshot != nil && m.Snapshot.Cycle <= img.Properties["overwinter_cycle"] {
+			replaced = false
+		}
 	}
-	return ""
+	awake := record.Opened != nil || record.Done != nil
+	released := record.Sealed == nil && record.Deleting != nil
+	if replaced || awake || released {
+		return ""
+	}
+	for _, s := range r.clusterServers() {
+		if s.Name == img.Machine && (s.Status == "ACTIVE" || s.Status == "PAUSED" || s.Status == "SHUTOFF") {
+			return ""
+		}
+	}
+	return "the server of " + img.Machine + " is gone or broken, and this may be the last copy of its disk"
 }
 
 func machineOf(record *hibernation.Record, serverID string) *hibernation.Machine {
