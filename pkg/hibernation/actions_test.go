@@ -23,13 +23,16 @@ func history(t *testing.T, text string) []instanceactions.InstanceAction {
 	return list
 }
 
+// A historyCase is what the machines of a cut were before, with their histories; and what is found.
+type historyCase struct {
+	before    []string
+	histories []string
+	// why is empty if nothing else ran.
+	why string
+}
+
 func TestHistoriesOfACut(t *testing.T) {
-	// What the machines of the cut were before, with their histories; and what is found. Empty: nothing else ran.
-	for name, test := range map[string]struct {
-		before    []string
-		histories []string
-		why       string
-	}{
+	checkHistoryCases(t, map[string]historyCase{
 		"paused, then snapshotted": {
 			[]string{statusActive, statusActive}, []string{"create@0 pause@10 createImage@20", "create@1 pause@11 createImage@21"}, "",
 		},
@@ -54,6 +57,11 @@ func TestHistoriesOfACut(t *testing.T) {
 		"a second snapshot": {
 			[]string{statusActive}, []string{"pause@10 createImage@20 createImage@30"}, "",
 		},
+	})
+}
+
+func TestHistoriesOfWhatMoved(t *testing.T) {
+	checkHistoryCases(t, map[string]historyCase{
 		"unpaused and paused between two looks": {
 			[]string{statusActive, statusActive}, []string{"pause@10 unpause@12 pause@14 createImage@20", "pause@10 createImage@20"},
 			`m-0: somebody asked for "unpause"`,
@@ -87,7 +95,12 @@ func TestHistoriesOfACut(t *testing.T) {
 		"no pause in its history": {[]string{statusActive}, []string{"createImage@20"}, "does not show that it was paused"},
 		"never snapshotted":       {[]string{statusActive}, []string{"create@0 pause@10"}, `somebody asked for "pause" after its snapshot`},
 		"off, never snapshotted":  {[]string{statusShutoff}, []string{""}, "does not show"},
-	} {
+	})
+}
+
+func checkHistoryCases(t *testing.T, cases map[string]historyCase) {
+	t.Helper()
+	for name, test := range cases {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			var machines []*Machine

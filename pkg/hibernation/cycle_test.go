@@ -178,7 +178,7 @@ func TestCycleIsLaterThanImagesOfOld(t *testing.T) {
 func TestSnapshotsInFlightAreBounded(t *testing.T) {
 	r := newRig(t, 3, 2, func(s *setup) { s.engine.SnapshotsInFlight = 2 })
 	most := 0
-	r.onAnswer(func(k *cloud.Call, _ int) *cloud.Effect {
+	r.onAnswer(func(*cloud.Call, int) *cloud.Effect {
 		unfinished := 0
 		for _, img := range r.snapshots() {
 			if img.Status != "active" {

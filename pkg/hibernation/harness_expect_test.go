@@ -99,8 +99,8 @@ func (r *rig) expectClean() {
 	r.g.Expect(r.secret()).To(BeNil())
 }
 
-// expectRefused: the verb ends in a Refusal whose message has all the words.
-func (r *rig) expectRefused(do verb, words ...string) *hibernation.Refusal {
+// expectRefused: the verb ends in a Refusal whose message has all the words. It returns when the next try may come.
+func (r *rig) expectRefused(do verb, words ...string) (after time.Duration) {
 	r.t.Helper()
 	err := r.until(do)
 	var refusal *hibernation.Refusal
@@ -108,7 +108,7 @@ func (r *rig) expectRefused(do verb, words ...string) *hibernation.Refusal {
 	for _, w := range words {
 		r.g.Expect(refusal.Message).To(ContainSubstring(w))
 	}
-	return refusal
+	return refusal.After
 }
 
 // expectBlocked: the verb ends Blocked with a message that has all the words, and changes nothing.

@@ -112,7 +112,7 @@ func (r *rig) guardSnapshot(k *cloud.Call, record *hibernation.Record) string {
 	return ""
 }
 
-// guardDelete: only what the sealed record names is deleted, with its snapshot complete; or what never ran.
+// guardDelete: only what the sealed record names is deleted, as it was snapshotted; or what never ran.
 func (r *rig) guardDelete(k *cloud.Call, record *hibernation.Record) string {
 	srv, _ := r.cloud.Server(k.Target)
 	if srv.Status == "ERROR" && record.Opened != nil {
@@ -126,17 +126,22 @@ func (r *rig) guardDelete(k *cloud.Call, record *hibernation.Record) string {
 		return "the record is not sealed"
 	case record.Deleting == nil:
 		return "that servers are deleted is not saved"
-	case srv.Status == "ERROR": // an earlier delete failed
-	case srv.Status != "PAUSED" && srv.Status != "SHUTOFF" && srv.Status != "SOFT_DELETED":
+	case !slices.Contains([]string{"PAUSED", "SHUTOFF", "SOFT_DELETED", "ERROR"}, srv.Status): // ERROR: an earlier delete failed
 		return "the server is " + srv.Status
 	}
+	return r.guardSnapshots(srv, m, record)
+}
+
+// guardSnapshots: every machine has its snapshot, and the one of the server holds all that it wrote.
+func (r *rig) guardSnapshots(srv cloud.Server, of *hibernation.Machine, record *hibernation.Record) string {
 	for _, m := range record.Machines {
-		if img, ok := r.cloud.Image(m.Snapshot.ID); !ok || img.Status != "active" || img.Properties["instance_uuid"] != m.Snapshot.ServerID {
+		img, ok := r.cloud.Image(m.Snapshot.ID)
+		if !ok || img.Status != "active" || img.Properties["instance_uuid"] != m.Snapshot.ServerID {
 			return "the snapshot of " + m.Name + " is not there"
 		}
-	}
-	if img, _ := r.cloud.Image(m.Snapshot.ID); srv.Writes > img.Writes {
-		return fmt.Sprintf("the server has written %d times, and %d are in its snapshot", srv.Writes, img.Writes)
+		if m == of && srv.Writes > img.Writes {
+			return fmt.Sprintf("the server has written %d times, and %d are in its snapshot", srv.Writes, img.Writes)
+		}
 	}
 	return ""
 }
@@ -193,27 +198,31 @@ func (r *rig) guardImageDelete(k *cloud.Call, record *hibernation.Record) string
 	if !ok || img.Status != "active" {
 		return ""
 	}
-	// Behind the seal a machine has another snapshot, which is later.
-	replaced := record.Sealed != nil && record.Cut == nil
 	for _, m := range record.Machines {
 		if m.Snapshot != nil && m.Snapshot.ID == k.Target {
 			return "it is the snapshot of " + m.Name
 		}
-		if m.Name == img.Machine && m.Snapshot != nil && m.Snapshot.Cycle <= img.Properties["overwinter_cycle"] {
-			replaced = false
-		}
 	}
 	awake := record.Opened != nil || record.Done != nil
 	released := record.Sealed == nil && record.Deleting != nil
-	if replaced || awake || released {
+	if awake || released || replaced(img, record) || r.stands(img.Machine) {
 		return ""
 	}
-	for _, s := range r.clusterServers() {
-		if s.Name == img.Machine && (s.Status == "ACTIVE" || s.Status == "PAUSED" || s.Status == "SHUTOFF") {
-			return ""
-		}
-	}
 	return "the server of " + img.Machine + " is gone or broken, and this may be the last copy of its disk"
+}
+
+// replaced tells whether a later snapshot of a sleeping cluster took an image's place.
+func replaced(img cloud.Image, record *hibernation.Record) bool {
+	return record.Sealed != nil && record.Cut == nil && !slices.ContainsFunc(record.Machines, func(m *hibernation.Machine) bool {
+		return m.Name == img.Machine && (m.Snapshot == nil || m.Snapshot.Cycle <= img.Properties["overwinter_cycle"])
+	})
+}
+
+// stands tells whether a machine's server is there with its disk.
+func (r *rig) stands(machine string) bool {
+	return slices.ContainsFunc(r.clusterServers(), func(s cloud.Server) bool {
+		return s.Name == machine && slices.Contains([]string{"ACTIVE", "PAUSED", "SHUTOFF"}, s.Status)
+	})
 }
 
 func machineOf(record *hibernation.Record, serverID string) *hibernation.Machine {

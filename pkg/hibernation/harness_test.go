@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -224,7 +223,7 @@ func (r *rig) until(do verb) error {
 		}
 		r.wait(p)
 	}
-	r.t.Fatal(fmt.Sprintf("not done after %d passes; the last error was: %v", maxPasses, last))
+	r.t.Fatalf("not done after %d passes; the last error was: %v", maxPasses, last)
 	return nil
 }
 

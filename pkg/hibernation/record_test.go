@@ -45,6 +45,9 @@ func TestOldCopiesOfTheRecord(t *testing.T) {
 			r.expectClean()
 		})
 	}
+}
+
+func TestOldSealedCopiesOfTheRecord(t *testing.T) {
 	t.Run("asleep, put back awake", func(t *testing.T) {
 		r := newRig(t, 1, 1)
 		r.hibernate()

@@ -59,15 +59,14 @@ func TestRefusals(t *testing.T) {
 			}
 			r.remember()
 			r.cloud.Ledger().Reset()
-			refusal := r.expectRefused(hibernate, test.words...)
-			r.g.Expect(refusal.After).To(Equal(10 * time.Minute))
+			r.g.Expect(r.expectRefused(hibernate, test.words...)).To(Equal(10 * time.Minute))
 			r.g.Expect(r.cloud.Ledger().Changes()).To(BeEmpty())
 			r.expectUndone()
 
 			r.cloud.Ledger().Reset()
 			r.clock.Step(time.Minute)
-			again := r.expectRefused(hibernate, refusal.Message)
-			r.g.Expect(again.After).To(BeNumerically("~", 9*time.Minute, time.Minute/2))
+			again := r.expectRefused(hibernate, test.words...)
+			r.g.Expect(again).To(BeNumerically("~", 9*time.Minute, time.Minute/2))
 			r.g.Expect(r.cloud.Ledger().Entries()).To(BeEmpty())
 		})
 	}
@@ -93,9 +92,9 @@ func (r *rig) hideInterface(s cloud.Server) {
 func TestRefusalEndsWhenTheCauseDoes(t *testing.T) {
 	r := newRig(t, 1, 1)
 	r.cloud.LockServer(r.seeded.Masters[0].ID, false, "")
-	refusal := r.expectRefused(hibernate, "unlock it")
+	after := r.expectRefused(hibernate, "unlock it")
 	r.cloud.UnlockServer(r.seeded.Masters[0].ID)
-	r.clock.Step(refusal.After)
+	r.clock.Step(after)
 	r.hibernate()
 	r.g.Expect(r.record().Tries).To(BeNil())
 	r.resume()

@@ -1,6 +1,7 @@
 package hibernation_test
 
 import (
+	"maps"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -71,18 +72,18 @@ func (r *rig) shotOf(machine string) string {
 	return ""
 }
 
-// A hibernation that can't succeed is undone: every server is back in the state in which it was, no image is left, and the
-// message names the machine and the cause.
-func TestRollback(t *testing.T) {
-	t.Parallel()
+type rollbackCase struct {
+	choose func(*setup)
+	spoil  func(*rig)
+	words  []string
+}
+
+// cloudFails are the ways in which OpenStack may fail.
+func cloudFails() map[string]rollbackCase {
 	refusal := func(op string) func(*rig) {
 		return func(r *rig) { r.cloud.AddRule(cloud.Rule{Op: op, Times: 1, Effect: cloud.Answer(403, "")}) }
 	}
-	for name, test := range map[string]struct {
-		choose func(*setup)
-		spoil  func(*rig)
-		words  []string
-	}{
+	return map[string]rollbackCase{
 		"a snapshot fails on the hypervisor": {
 			spoil: func(r *rig) { r.cloud.FailNextSnapshot(master0) },
 			words: []string{master0 + ": its snapshot failed", "Nova reports an error for it"},
@@ -125,6 +126,12 @@ func TestRollback(t *testing.T) {
 			choose: func(s *setup) { s.cloud.Latencies.Pause, s.engine.Deadline = 2*time.Minute, time.Minute },
 			words:  []string{"not complete after 1m0s"},
 		},
+	}
+}
+
+// othersMeddle are the ways in which somebody else may interfere.
+func othersMeddle() map[string]rollbackCase {
+	return map[string]rollbackCase{
 		"a server is started while the others are paused": {
 			choose: func(s *setup) { s.cloud.Latencies.Pause = 10 * time.Second },
 			spoil:  func(r *rig) { r.oncePaused(func() { r.cloud.SetServerState(r.seeded.Masters[0].ID, "SHUTOFF") }) },
@@ -167,7 +174,16 @@ func TestRollback(t *testing.T) {
 			},
 			words: []string{master0 + ": its ports were ", " and are "},
 		},
-	} {
+	}
+}
+
+// A hibernation that can't succeed is undone: every server is back in the state in which it was, no image is left, and the
+// message names the machine and the cause.
+func TestRollback(t *testing.T) {
+	t.Parallel()
+	cases := cloudFails()
+	maps.Copy(cases, othersMeddle())
+	for name, test := range cases {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, 2, 3, func(s *setup) {
 				if test.choose != nil {
@@ -180,8 +196,8 @@ func TestRollback(t *testing.T) {
 			if test.spoil != nil {
 				test.spoil(r)
 			}
-			refusal := r.expectRefused(hibernate, test.words...)
-			r.g.Expect(refusal.After).To(BeNumerically("~", 10*time.Minute, 2*time.Second))
+			after := r.expectRefused(hibernate, test.words...)
+			r.g.Expect(after).To(BeNumerically("~", 10*time.Minute, 2*time.Second))
 			for i := range r.servers {
 				r.servers[i].Ports = nil
 			}
@@ -206,7 +222,7 @@ func TestServerThatAppearsEndsTheCut(t *testing.T) {
 					r.g.Expect(err).NotTo(HaveOccurred())
 				})
 			})
-			refusal := r.expectRefused(hibernate, "server "+infraID+"-worker-0-new", "appeared while the cluster was being hibernated")
+			after := r.expectRefused(hibernate, "server "+infraID+"-worker-0-new", "appeared while the cluster was being hibernated")
 			r.cloud.Settle()
 			r.g.Expect(r.clusterServers()).To(HaveLen(3))
 			for _, s := range r.clusterServers() {
@@ -214,7 +230,7 @@ func TestServerThatAppearsEndsTheCut(t *testing.T) {
 			}
 			r.g.Expect(r.snapshots()).To(BeEmpty())
 			r.remember()
-			r.clock.Step(refusal.After)
+			r.clock.Step(after)
 			r.hibernate()
 			r.expectAsleep()
 		})
@@ -232,10 +248,8 @@ func TestServerDeletedInTheMiddle(t *testing.T) {
 		r.g.Expect(r.snapshots()).To(BeEmpty())
 	})
 	t.Run("after its snapshot", func(t *testing.T) {
-		victim := 0
 		r := newRig(t, 1, 2, slowSnapshots)
-		worker := r.seeded.Workers[victim]
-		r.cloud.Subscribe(func(e cloud.ServerEvent) {})
+		worker := r.seeded.Workers[0]
 		slow := cloud.TestBedLatencies()
 		slow.SnapshotUploadOf = func(s cloud.Server) time.Duration {
 			if s.ID == worker.ID {
@@ -245,7 +259,7 @@ func TestServerDeletedInTheMiddle(t *testing.T) {
 		}
 		r.cloud.SetLatencies(slow)
 		var once sync.Once
-		r.onRequest(func(k *cloud.Call) *cloud.Effect {
+		r.onRequest(func(*cloud.Call) *cloud.Effect {
 			for _, img := range r.snapshots() {
 				if img.Machine == worker.Name && img.Status == "active" {
 					once.Do(func() { r.cloud.DeleteServer(worker.ID) })
@@ -271,13 +285,13 @@ func TestTriesAreSpreadOut(t *testing.T) {
 	var cycles []string
 	for _, minutes := range []time.Duration{10, 20, 40, 80, 160, 320, 360, 360} {
 		r.cloud.FailNextSnapshot("")
-		refusal := r.expectRefused(hibernate, "its snapshot failed")
-		r.g.Expect(refusal.After).To(Equal(minutes * time.Minute))
+		after := r.expectRefused(hibernate, "its snapshot failed")
+		r.g.Expect(after).To(Equal(minutes * time.Minute))
 		cycles = append(cycles, r.record().LastCycle)
 
 		r.engine = r.manager(hibernation.Options{Clock: r.clock, Holder: "manager-1", Jitter: r.options.Jitter})
 		r.cloud.Ledger().Reset()
-		r.clock.Step(refusal.After - time.Second)
+		r.clock.Step(after - time.Second)
 		r.expectRefused(hibernate, "its snapshot failed")
 		r.g.Expect(r.cloud.Ledger().Entries()).To(BeEmpty())
 		r.expectUndone()
@@ -292,7 +306,7 @@ func TestTriesAreSpreadOut(t *testing.T) {
 	r.resume()
 	r.expectClean()
 	r.cloud.FailNextSnapshot("")
-	r.g.Expect(r.expectRefused(hibernate).After).To(Equal(10*time.Minute), "a success begins anew")
+	r.g.Expect(r.expectRefused(hibernate)).To(Equal(10*time.Minute), "a success begins anew")
 }
 
 // Nothing is adopted from an abandoned cut, though an image of it may still be there.
@@ -302,11 +316,11 @@ func TestAbandonedCutStaysAbandoned(t *testing.T) {
 		r.cloud.SetImageProtected(r.shotOf(master0), true)
 		r.cloud.DeleteImage(r.shotOf(r.seeded.Workers[0].Name))
 	})
-	refusal := r.expectRefused(hibernate)
+	after := r.expectRefused(hibernate)
 	r.g.Expect(r.snapshots()).To(HaveLen(1))
 	old := r.snapshots()[0]
 	r.g.Expect(r.record().Leftovers).To(HaveLen(1), "it is deleted when it can be")
-	r.clock.Step(refusal.After)
+	r.clock.Step(after)
 	r.hibernate()
 	for _, m := range r.record().Machines {
 		r.g.Expect(m.Snapshot.ID).NotTo(Equal(old.ID))

@@ -32,10 +32,9 @@ func newShelf(t *testing.T, funcs interceptor.Funcs, secrets ...client.Object) *
 	return &shelf{g, kube, NewStore(kube, kube), Cluster{Namespace: "ns", Name: "demo", InfraID: "demo-x7k2p"}}
 }
 
-func (s *shelf) secret(t *testing.T) *corev1.Secret {
-	t.Helper()
+func (s *shelf) secret(ctx context.Context) *corev1.Secret {
 	secret := &corev1.Secret{}
-	s.Expect(s.kube.Get(t.Context(), types.NamespacedName{Namespace: "ns", Name: "demo-hibernation"}, secret)).To(Succeed())
+	s.ExpectWithOffset(1, s.kube.Get(ctx, types.NamespacedName{Namespace: "ns", Name: "demo-hibernation"}, secret)).To(Succeed())
 	return secret
 }
 
@@ -47,7 +46,7 @@ func TestStoreSavesAndLoads(t *testing.T) {
 
 	first, err := s.store.save(t.Context(), s.cluster, nil, fullRecord())
 	s.Expect(err).NotTo(HaveOccurred())
-	secret := s.secret(t)
+	secret := s.secret(t.Context())
 	s.Expect(secret.Finalizers).To(Equal([]string{RecordFinalizer}))
 	s.Expect(secret.Labels).To(HaveKeyWithValue(InfraIDLabel, "demo-x7k2p"))
 
@@ -65,7 +64,7 @@ func TestStoreKeepsOthersFields(t *testing.T) {
 	s := newShelf(t, interceptor.Funcs{})
 	_, err := s.store.save(t.Context(), s.cluster, nil, fullRecord())
 	s.Expect(err).NotTo(HaveOccurred())
-	secret := s.secret(t)
+	secret := s.secret(t.Context())
 	secret.Finalizers = []string{"example.com/theirs"}
 	secret.Annotations = map[string]string{"their": "note"}
 	secret.Data["their.key"] = []byte("data")
@@ -75,7 +74,7 @@ func TestStoreKeepsOthersFields(t *testing.T) {
 	s.Expect(err).NotTo(HaveOccurred())
 	_, err = s.store.save(t.Context(), s.cluster, loaded, loaded.record)
 	s.Expect(err).NotTo(HaveOccurred())
-	secret = s.secret(t)
+	secret = s.secret(t.Context())
 	s.Expect(secret.Finalizers).To(Equal([]string{"example.com/theirs", RecordFinalizer}), "ours is put back")
 	s.Expect(secret.Annotations).To(HaveKeyWithValue("their", "note"))
 	s.Expect(secret.Data).To(HaveKey("their.key"))
@@ -99,8 +98,8 @@ func TestDeletedRecordStaysReadable(t *testing.T) {
 	s := newShelf(t, interceptor.Funcs{})
 	_, err := s.store.save(t.Context(), s.cluster, nil, fullRecord())
 	s.Expect(err).NotTo(HaveOccurred())
-	s.Expect(s.kube.Delete(t.Context(), s.secret(t))).To(Succeed())
-	s.Expect(s.secret(t).DeletionTimestamp).NotTo(BeNil())
+	s.Expect(s.kube.Delete(t.Context(), s.secret(t.Context()))).To(Succeed())
+	s.Expect(s.secret(t.Context()).DeletionTimestamp).NotTo(BeNil())
 
 	loaded, err := s.store.load(t.Context(), s.cluster)
 	s.Expect(err).NotTo(HaveOccurred())
@@ -125,7 +124,7 @@ func TestTerminatingRecordGetsNoFinalizer(t *testing.T) {
 	s.Expect(err).NotTo(HaveOccurred())
 	_, err = s.store.save(t.Context(), s.cluster, loaded, loaded.record)
 	s.Expect(err).NotTo(HaveOccurred())
-	s.Expect(s.secret(t).Finalizers).To(Equal([]string{"example.com/theirs"}), "Kubernetes takes no new one then")
+	s.Expect(s.secret(t.Context()).Finalizers).To(Equal([]string{"example.com/theirs"}), "Kubernetes takes no new one then")
 }
 
 func TestUnusableRecordIsBlockedNotAbsent(t *testing.T) {
@@ -171,11 +170,11 @@ func TestReplacedRecordIsNotReleased(t *testing.T) {
 	s = newShelf(t, interceptor.Funcs{
 		// Somebody else deletes the Secret and makes another, right after ours was deleted.
 		Delete: func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.DeleteOption) error {
-			secret := s.secret(t)
+			secret := s.secret(ctx)
 			if err := c.Delete(ctx, obj, opts...); err != nil {
 				return err
 			}
-			terminating := s.secret(t)
+			terminating := s.secret(ctx)
 			terminating.Finalizers = nil
 			s.Expect(c.Update(ctx, terminating)).To(Succeed())
 			secret.UID, secret.ResourceVersion = "another", ""
@@ -187,5 +186,5 @@ func TestReplacedRecordIsNotReleased(t *testing.T) {
 	s.Expect(err).NotTo(HaveOccurred())
 	s.Expect(s.store.remove(t.Context(), was)).To(MatchError(ContainSubstring("was changed by somebody else")))
 	s.Expect(replaced).To(BeTrue())
-	s.Expect(s.secret(t).Finalizers).To(ContainElement(RecordFinalizer))
+	s.Expect(s.secret(t.Context()).Finalizers).To(ContainElement(RecordFinalizer))
 }
