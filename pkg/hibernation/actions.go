@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/instanceactions"
+
+	"github.com/overwinter/overwinter/pkg/openstackclient"
 )
 
 // Instance actions, in Nova's words.
@@ -21,11 +23,14 @@ type cutTimes struct {
 	paused, shot time.Time
 }
 
-// histories returns what was done to the machines' servers, newest first, by server.
+// histories returns what was done to the machines' servers, newest first, by server. One that is gone has none.
 func (s *Session) histories(ctx context.Context, machines []*Machine) (map[string][]instanceactions.InstanceAction, error) {
 	lists := make([][]instanceactions.InstanceAction, len(machines))
 	err := each(ctx, machines, func(ctx context.Context, i int) (err error) {
 		lists[i], err = s.cloud.ListServerActions(ctx, machines[i].ServerID)
+		if openstackclient.IsNotFound(err) {
+			return nil
+		}
 		return err
 	})
 	if err != nil {
