@@ -124,9 +124,11 @@ func (s *Session) restoreServers(ctx context.Context) (Progress, error) {
 		return Progress{}, blocked("none of the servers in the hibernation record exists: this is an old copy of the record, or they were deleted by somebody else; put the right record there; its snapshots, cycle %s, are kept", s.record.Cut.Cycle)
 	}
 	for _, group := range byRole(todo) {
-		if err := s.act(ctx, group, func(ctx context.Context, m *Machine) error { return s.bringBack(ctx, servers[m.Name]) }); err != nil {
-			return Progress{}, err
-		}
+		failure := s.act(ctx, group, func(ctx context.Context, m *Machine) error { return s.bringBack(ctx, servers[m.Name]) })
+		err = firstOf(err, failure)
+	}
+	if err != nil {
+		return Progress{}, err
 	}
 	if len(waiting) > 0 {
 		return s.pending(StageRollingBack, s.soon(), waiting), nil
