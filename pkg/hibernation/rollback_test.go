@@ -330,3 +330,20 @@ func TestAbandonedCutStaysAbandoned(t *testing.T) {
 	r.cloud.SetImageProtected(old.ID, false)
 	r.expectClean()
 }
+
+// A server that can't be brought back does not keep the others.
+func TestRollbackBringsBackWhatItCan(t *testing.T) {
+	r := newRig(t, 2, 1)
+	r.passesUntil(func() bool { return r.cloud.Ledger().Count("nova.server.createImage") > 0 }, hibernate)
+	stuck := r.seeded.Masters[0].ID
+	rule := r.cloud.AddRule(cloud.Rule{
+		Op: "nova.server.unpause", Effect: cloud.Answer(500, ""), When: func(k *cloud.Call) bool { return k.Target == stuck },
+	})
+	r.passes(10, resume)
+	for _, s := range r.clusterServers() {
+		r.g.Expect(s.Status == "ACTIVE").To(Equal(s.ID != stuck), s.Name)
+	}
+	rule.Remove()
+	r.resume()
+	r.expectUndone()
+}

@@ -222,3 +222,23 @@ func TestServersOfAnOpenedClusterAreNamed(t *testing.T) {
 	r.g.Expect(err).NotTo(HaveOccurred())
 	r.g.Expect(p.Done).To(BeFalse())
 }
+
+// A worker that ran and is gone was taken out of the cluster: neither the clean-up nor the next cycle waits for it.
+func TestWorkerThatWasRemoved(t *testing.T) {
+	for name, next := range map[string][]verb{"cleaned up": {cleanup}, "resumed again": {resume, cleanup}, "next cycle": {hibernate, resume, cleanup}} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, 1, 2)
+			r.hibernate()
+			r.resume()
+			r.cloud.DeleteServer(r.now(r.seeded.Workers[0].Name).ID)
+			r.clock.Step(time.Minute)
+			for _, do := range next {
+				r.g.Expect(r.until(do)).To(Succeed())
+			}
+			r.g.Expect(r.clusterServers()).To(HaveLen(2))
+			r.g.Expect(r.snapshots()).To(BeEmpty())
+			r.g.Expect(r.secret()).To(BeNil())
+			r.g.Expect(r.cloud.Regressions()).To(BeEmpty())
+		})
+	}
+}
