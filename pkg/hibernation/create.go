@@ -125,7 +125,9 @@ func (s *Session) missing(ctx context.Context, l *look) (todo []*Machine, waitin
 // not empty, says why not yet.
 func (s *Session) place(ctx context.Context, l *look, m *Machine) (srv *openstackclient.Server, wait string, err error) {
 	c := m.Creation
-	s.noteOrder(m)
+	if err := s.noteOrder(ctx, m); err != nil {
+		return nil, "", err
+	}
 	if c.Discarded != "" {
 		return s.discarded(ctx, m)
 	}

@@ -1,6 +1,7 @@
 package hibernation
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/overwinter/overwinter/pkg/openstackclient"
@@ -15,11 +16,14 @@ func (s *Session) ordered(m *Machine) bool {
 	return s.cluster.Remake.Has(m.Name) && !m.Creation.Remade
 }
 
-// noteOrder forgets that an order was obeyed once it is taken back.
-func (s *Session) noteOrder(m *Machine) {
-	if m.Creation.Remade && !s.cluster.Remake.Has(m.Name) {
-		m.Creation.Remade, s.dirty = false, true
+// noteOrder forgets that an order was obeyed once it is taken back. It saves that at once: as long as the machine waits for a
+// new order, the pass ends Blocked.
+func (s *Session) noteOrder(ctx context.Context, m *Machine) error {
+	if !m.Creation.Remade || s.cluster.Remake.Has(m.Name) {
+		return nil
 	}
+	m.Creation.Remade = false
+	return s.save(ctx)
 }
 
 func (s *Session) obey(m *Machine) {
