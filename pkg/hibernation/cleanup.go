@@ -97,22 +97,24 @@ func (s *Session) sweep(ctx context.Context) error {
 		return err
 	}
 	defer s.changed()
+	all := s.record.Leftovers
+	gone := make([]bool, len(all))
+	failure := each(ctx, all, func(ctx context.Context, i int) (err error) {
+		if err := s.inTime(); err != nil {
+			return err
+		}
+		if gone[i], err = s.deleteImage(ctx, all[i].ID); err != nil {
+			return fmt.Errorf("snapshot %s (%s) could not be deleted: %w", all[i].Name, all[i].ID, err)
+		}
+		return nil
+	})
 	var kept []Leftover
-	var failure error
-	for _, l := range s.record.Leftovers {
-		gone := false
-		err := s.inTime()
-		if err == nil {
-			gone, err = s.deleteImage(ctx, l.ID)
-		}
-		if err != nil && failure == nil {
-			failure = fmt.Errorf("snapshot %s (%s) could not be deleted: %w", l.Name, l.ID, err)
-		}
-		if !gone {
+	for i, l := range all {
+		if !gone[i] {
 			kept = append(kept, l)
 		}
 	}
-	if len(kept) == len(s.record.Leftovers) {
+	if len(kept) == len(all) {
 		return failure
 	}
 	s.record.Leftovers = kept

@@ -120,7 +120,8 @@ func (s *Session) deleteImage(ctx context.Context, id string) (bool, error) {
 	err := s.cloud.DeleteImage(ctx, id)
 	switch openstackclient.KindOf(err) {
 	case openstackclient.KindNotFound:
-		return true, s.checkCloud(ctx)
+		err := s.checkCloud(ctx)
+		return err == nil, err
 	case openstackclient.KindConflict, openstackclient.KindForbidden:
 		return false, nil
 	case openstackclient.KindQuota, openstackclient.KindUnauthorized, openstackclient.KindThrottled, openstackclient.KindTransient, openstackclient.KindInvalid:

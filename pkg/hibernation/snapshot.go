@@ -184,13 +184,11 @@ func (s *Session) removeSpare(ctx context.Context, ids []string) error {
 		return err
 	}
 	defer s.changed()
-	for _, id := range ids {
+	return each(ctx, ids, func(ctx context.Context, i int) error {
 		if err := s.inTime(); err != nil {
 			return err
 		}
-		if _, err := s.deleteImage(ctx, id); err != nil {
-			return err
-		}
-	}
-	return nil
+		_, err := s.deleteImage(ctx, ids[i])
+		return err
+	})
 }
