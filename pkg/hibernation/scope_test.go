@@ -39,7 +39,7 @@ func TestAnotherCloud(t *testing.T) {
 	for stage, reach := range stages {
 		for name, do := range everyVerb {
 			t.Run(stage+", "+name, func(t *testing.T) {
-				r := newRig(t, 1, 1, slowWork)
+				r := newRig(t, 1, 1)
 				reach(r)
 				right, before := r.api, string(r.recordData())
 				r.api = r.clientOf("stranger", "other")
