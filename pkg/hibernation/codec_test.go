@@ -25,6 +25,7 @@ func fullRecord() *Record {
 		Claim:     &Claim{Holder: "manager-1", Seconds: 60, At: someday},
 		Cut:       &Cut{Cycle: "20261123-150405", StartedAt: someday, Shooting: true, Abandoned: true, Why: "why", Counted: true},
 		Sealed:    &Seal{Cycle: "20261122-150405", At: someday},
+		Deleting:  &someday,
 		Opened:    &someday,
 		Done:      &someday,
 		LastCycle: "20261123-150405", Observation: &Observation{NodesReady: 6},
@@ -36,8 +37,9 @@ func fullRecord() *Record {
 				SecurityGroups: []string{"sg"}, Metadata: map[string]string{"a": "b"}, Tags: []string{"t"}, KeyName: "key",
 				AvailabilityZone: "nova", ConfigDrive: true, Description: "words", Hostname: "host", ServerGroup: "group",
 			},
+			Still: &Action{Name: "pause", RequestID: "req-1", At: someday}, Removed: true,
 			Shot: shot("20261123-150405"), Snapshot: shot("20261122-150405"),
-			Creation: &Creation{ServerID: "server-0", Ran: true, Discarded: "server-9", Failures: 1, NotBefore: &someday, Fault: "fault", Attempt: Attempt{Asked: &someday, Misses: 1}},
+			Creation: &Creation{ServerID: "server-0", Ran: true, Remade: true, Discarded: "server-9", Failures: 1, NotBefore: &someday, Fault: "fault", Attempt: Attempt{Asked: &someday, Misses: 1}},
 		}},
 		Leftovers: []Leftover{{ID: "image-9", Name: "old"}},
 	}
@@ -80,7 +82,7 @@ func TestUnknownFieldsSurviveAtEveryLevel(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	var doc map[string]any
 	g.Expect(json.Unmarshal(data, &doc)).To(Succeed())
-	g.Expect(addEverywhere(doc, "record")).To(BeNumerically(">=", 12), "objects in the record")
+	g.Expect(addEverywhere(doc, "record")).To(BeNumerically(">=", 13), "objects in the record")
 	newer, err := json.Marshal(doc)
 	g.Expect(err).NotTo(HaveOccurred())
 

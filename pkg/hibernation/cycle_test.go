@@ -192,3 +192,25 @@ func TestSnapshotsInFlightAreBounded(t *testing.T) {
 	r.g.Expect(most).To(Equal(2))
 	r.expectAsleep()
 }
+
+// Clouds differ: none of this matters to a cycle.
+func TestCycleOnOtherClouds(t *testing.T) {
+	for name, choose := range map[string]func(*setup){
+		"an old one":        func(s *setup) { s.cloud.MaxMicroversion = "2.60" },
+		"one without delay": func(s *setup) { s.cloud.Latencies = cloud.Latencies{} },
+		"a slow one":        func(s *setup) { s.cloud.Latencies = s.cloud.Latencies.Scaled(10) },
+		"short pages": func(s *setup) {
+			s.cloud.NovaPageSize, s.cloud.GlancePageSize, s.cloud.GlanceMaxPageSize, s.cloud.NeutronPageSize = 2, 1, 1, 2
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, 2, 2, choose)
+			for range 2 {
+				r.hibernate()
+				r.expectAsleep()
+				r.resume()
+			}
+			r.expectClean()
+		})
+	}
+}
