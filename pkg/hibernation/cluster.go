@@ -40,6 +40,8 @@ type Summary struct {
 	Sealed bool
 	// Opened tells that servers may have been made from these snapshots.
 	Opened bool
+	// Deleting tells that servers were asked to be deleted: it can't be undone any more.
+	Deleting bool
 	// Observation is nil if the cluster could not be asked.
 	Observation *Observation
 	// ControlPlane is the number of the control plane's servers.
@@ -49,6 +51,9 @@ type Summary struct {
 	// SealedAt is when the cluster went to sleep; zero if it did not.
 	SealedAt time.Time
 }
+
+// Final tells that nothing under way can be rolled back: the machines are snapshots, or servers made of them.
+func (s Summary) Final() bool { return s.Sealed && !s.Cutting && (s.Opened || s.Deleting) }
 
 // Stage is what a pass is about, for the reason in a condition.
 type Stage string

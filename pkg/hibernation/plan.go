@@ -151,6 +151,7 @@ func (s *Session) Summary(ctx context.Context) (Summary, error) {
 		Cutting:     r.Cut != nil,
 		Sealed:      r.Sealed != nil,
 		Opened:      r.Opened != nil,
+		Deleting:    r.Deleting != nil,
 		Observation: r.Observation,
 		Leftovers:   len(r.Leftovers),
 	}

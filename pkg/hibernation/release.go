@@ -9,6 +9,7 @@ import (
 // deleted is rolled back first. Then nothing is created any more: with keep, snapshots and record stay as they are and an
 // event says where; otherwise the snapshots are deleted and the record goes. Done is true when the ClusterDeployment may go.
 func (s *Session) Release(ctx context.Context, keep bool) (Progress, error) {
+	s.dropping = !keep
 	return s.pass(ctx, func(ctx context.Context) (Progress, error) {
 		if s.record == nil {
 			return done(), nil
@@ -17,7 +18,7 @@ func (s *Session) Release(ctx context.Context, keep bool) (Progress, error) {
 			return p, err
 		}
 		if keep && s.record.Sealed != nil {
-			s.event("Normal", "SnapshotsKept", fmt.Sprintf("the cluster's %d snapshots stay in Glance, and the record that wakes it again in Secret %s/%s", len(s.record.Machines), s.cluster.Namespace, RecordName(s.cluster.Name)))
+			s.event("Normal", "SnapshotsKept", fmt.Sprintf("the cluster's %d snapshots stay in Glance, and the record that wakes it again in Secret %s/%s, which has the finalizer %s", len(s.record.Machines), s.cluster.Namespace, RecordName(s.cluster.Name), RecordFinalizer))
 			return done(), nil
 		}
 		return s.dropSnapshots(ctx)

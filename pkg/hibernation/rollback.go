@@ -120,7 +120,7 @@ func (s *Session) restoreServers(ctx context.Context) (Progress, error) {
 	}
 	todo, waiting, alive := s.notAsBefore(servers)
 	// Behind an earlier seal there are snapshots enough.
-	if !alive && s.record.Sealed == nil && len(s.record.inCut()) > 0 {
+	if !alive && !s.dropping && s.record.Sealed == nil && len(s.record.inCut()) > 0 {
 		return Progress{}, blocked("none of the servers in the hibernation record exists: this is an old copy of the record, or they were deleted by somebody else; put the right record there; its snapshots, cycle %s, are kept", s.record.Cut.Cycle)
 	}
 	for _, group := range byRole(todo) {
@@ -211,7 +211,7 @@ func (s *Session) forgetCut(ctx context.Context) (Progress, error) {
 			return Progress{}, err
 		}
 		for _, img := range shotsOf(list, m) {
-			if !healthy(srv) {
+			if !healthy(srv) && !s.dropping {
 				s.event("Warning", "SnapshotKept", fmt.Sprintf("server %s (%s) vanished or failed while the cluster was being hibernated; its snapshot %s (%s) is kept", m.Name, m.ServerID, img.Name, img.ID))
 				continue
 			}

@@ -40,6 +40,8 @@ type Session struct {
 	asked map[string]*openstackclient.Server
 	// sealed says that this very pass proved that the servers are still, and sealed the cut.
 	sealed bool
+	// dropping says that the cluster is being destroyed: what is its own is given up, whatever becomes of its servers.
+	dropping bool
 	// waking says that the cluster is to run.
 	waking bool
 	// dirty says that the record holds what the next pass must know, though nothing is about to be done.

@@ -11,6 +11,7 @@ import (
 	log "github.com/sirupsen/logrus"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -144,6 +145,8 @@ type bench struct {
 	reconciler *Reconciler
 	// writes counts the writes to the hub.
 	writes int
+	// disturbed makes the next write of a status a conflict.
+	disturbed bool
 }
 
 func newBench(t *testing.T, hubObjects ...client.Object) *bench {
@@ -186,6 +189,10 @@ func (b *bench) counted() interceptor.Funcs {
 		},
 		SubResourcePatch: func(ctx context.Context, c client.Client, sub string, obj client.Object, patch client.Patch, opts ...client.SubResourcePatchOption) error {
 			b.writes++
+			if b.disturbed {
+				b.disturbed = false
+				return apierrors.NewConflict(schema.GroupResource{Resource: "clusterdeployments"}, obj.GetName(), nil)
+			}
 			return c.SubResource(sub).Patch(ctx, obj, patch, opts...)
 		},
 	}

@@ -2,6 +2,7 @@ package hibernation
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/wait"
@@ -33,12 +34,38 @@ func (v *visit) cleanup(ctx context.Context, record hibernation.Summary) (Outcom
 	if twins, err := v.twins(ctx); err != nil || len(twins) > 0 {
 		return Outcome{After: wait.Jitter(leftoversRetry, jitter)}, err
 	}
+	if record.Sealed && record.Opened {
+		if ill := v.ill(ctx, record); ill != "" {
+			v.logger.WithField("why", ill).Info("the snapshots are kept until the cluster is well again")
+			return Outcome{After: wait.Jitter(lookAgain, jitter)}, nil
+		}
+	}
 	progress, err := cleaner.Cleanup(ctx, v.cd, v.Client, v.logger)
 	if err != nil {
 		return v.quietly(ctx, err), nil
 	}
 	v.memo.succeeded()
 	return v.cleaned(ctx, progress)
+}
+
+// ill says why the cluster is not as well as it was when it became ready; nothing else looks at it since. Workers may have
+// been taken out meanwhile, so that only the control plane is counted.
+func (v *visit) ill(ctx context.Context, record hibernation.Summary) string {
+	remote, err := v.Remote.ClientFor(ctx, v.cd)
+	if err != nil {
+		return err.Error()
+	}
+	nodes, err := readNodes(ctx, remote)
+	if err != nil {
+		return remoteMessage(v, err)
+	}
+	if ready := nodes.readyControlPlane(); ready < record.ControlPlane {
+		return fmt.Sprintf("%d of %d control plane Nodes are ready", ready, record.ControlPlane)
+	}
+	if pending := operatorsGood(ctx, v, remote, record); pending != nil {
+		return pending.Message
+	}
+	return ""
 }
 
 // cleaned ends a pass of the clean-up.

@@ -86,6 +86,17 @@ func (n nodes) verdict(atFirst map[string]time.Time, record hibernation.Summary)
 	return lagging(fmt.Sprintf("%d of %d Nodes are ready", ready, len(n.items)), lag), len(lag) == 0
 }
 
+// readyControlPlane returns how many of the control plane's Nodes are Ready.
+func (n nodes) readyControlPlane() int {
+	ready := 0
+	for i := range n.items {
+		if isControlPlane(&n.items[i]) && isReady(&n.items[i]) {
+			ready++
+		}
+	}
+	return ready
+}
+
 // countReadyNodes returns how many Nodes are Ready.
 func countReadyNodes(ctx context.Context, remote client.Reader) (int, error) {
 	list := &corev1.NodeList{}

@@ -34,9 +34,8 @@ const (
 
 // +kubebuilder:rbac:groups=hive.openshift.io,resources=clusterdeployments,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=hive.openshift.io,resources=clusterdeployments/status,verbs=patch
-// +kubebuilder:rbac:groups=hive.openshift.io,resources=clusterdeployments/finalizers,verbs=update
 // +kubebuilder:rbac:groups=hiveinternal.openshift.io,resources=clustersyncs,verbs=get
-// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;create;update;patch;delete
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;create;update;delete
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
 // Options are the controller's settings. Zero values mean the defaults.
@@ -133,6 +132,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	outcome, err := v.outcome(WithPass(ctx))
 	if err == nil {
 		err = v.persist(ctx, outcome)
+	}
+	if err != nil {
+		v.memo.release()
 	}
 	if apierrors.IsConflict(err) {
 		v.logger.WithError(err).Debug("the ClusterDeployment has changed meanwhile")

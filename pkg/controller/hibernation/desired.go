@@ -55,7 +55,8 @@ func (v *visit) shouldHibernate(ctx context.Context) (bool, time.Duration, error
 // untilHibernateAfter returns how long the cluster may still run; false if nothing limits it. It counts from the latest
 // of installed, claimed and last resumed. A pool's cluster has no limit before it is claimed.
 func untilHibernateAfter(cd *hivev1.ClusterDeployment, now time.Time) (time.Duration, bool) {
-	if cd.Spec.HibernateAfter == nil || cd.Spec.HibernateAfter.Duration <= 0 || unclaimed(cd) {
+	if cd.Spec.HibernateAfter == nil || cd.Spec.HibernateAfter.Duration <= 0 || unclaimed(cd) || stopBegun(cd) {
+		// Who takes a hibernation back wants the cluster to run: it begins to count once the cluster shows so.
 		return 0, false
 	}
 	i := indexOf(cd, hivev1.ClusterHibernatingCondition)
@@ -63,7 +64,8 @@ func untilHibernateAfter(cd *hivev1.ClusterDeployment, now time.Time) (time.Dura
 		// Asleep, or never looked at: it begins to count once the cluster is seen to run.
 		return 0, false
 	}
-	times := []time.Time{installedAt(cd), cd.Status.Conditions[i].LastTransitionTime.Time}
+	// A hibernation that was refused and taken back shows in the time of the last probe only.
+	times := []time.Time{installedAt(cd), cd.Status.Conditions[i].LastTransitionTime.Time, cd.Status.Conditions[i].LastProbeTime.Time}
 	if pool := cd.Spec.ClusterPoolRef; pool != nil && pool.ClaimedTimestamp != nil {
 		times = append(times, pool.ClaimedTimestamp.Time)
 	}
@@ -89,9 +91,9 @@ func clusterSyncKind() schema.GroupVersionKind {
 // once. It returns nil where nothing is held back.
 func (v *visit) syncSetsGate(ctx context.Context) (*Outcome, error) {
 	age := v.now.Sub(installedAt(v.cd))
-	waited := v.shownReason(hivev1.ClusterHibernatingCondition) == hivev1.HibernatingReasonSyncSetsNotApplied
+	waited := shownReason(v.cd, hivev1.ClusterHibernatingCondition) == hivev1.HibernatingReasonSyncSetsNotApplied
 	applied := true
-	if age < syncSetsBound && !v.stopBegun() {
+	if age < syncSetsBound && !stopBegun(v.cd) {
 		var err error
 		if applied, err = v.syncSetsApplied(ctx); err != nil {
 			return nil, err
@@ -140,8 +142,8 @@ func installedAt(cd *hivev1.ClusterDeployment) time.Time {
 }
 
 // stopBegun tells whether the machines have been told to stop already.
-func (v *visit) stopBegun() bool {
-	switch v.shownReason(hivev1.ClusterHibernatingCondition) {
+func stopBegun(cd *hivev1.ClusterDeployment) bool {
+	switch shownReason(cd, hivev1.ClusterHibernatingCondition) {
 	case hivev1.HibernatingReasonStopping, hivev1.HibernatingReasonWaitingForMachinesToStop, hivev1.HibernatingReasonFailedToStop:
 		return true
 	default:
@@ -149,9 +151,9 @@ func (v *visit) stopBegun() bool {
 	}
 }
 
-func (v *visit) shownReason(kind hivev1.ClusterDeploymentConditionType) string {
-	if i := indexOf(v.cd, kind); i >= 0 {
-		return v.cd.Status.Conditions[i].Reason
+func shownReason(cd *hivev1.ClusterDeployment, kind hivev1.ClusterDeploymentConditionType) string {
+	if i := indexOf(cd, kind); i >= 0 {
+		return cd.Status.Conditions[i].Reason
 	}
 	return ""
 }

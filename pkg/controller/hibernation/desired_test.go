@@ -66,6 +66,25 @@ func TestHibernateAfter(t *testing.T) {
 	}
 }
 
+// TestHibernateAfterTakenBack: a person who takes back what hibernateAfter began wants the cluster to run.
+func TestHibernateAfterTakenBack(t *testing.T) {
+	for _, state := range []State{StateStopping, StateWaitingToStop, StateFailedToStop} {
+		t.Run(string(state), func(t *testing.T) {
+			b := newBench(t, installedCD(hibernateAfter(time.Hour), withFinalizer, showing(StateRunning, 9*time.Hour), showing(state, time.Minute)))
+			b.actuator.running = true
+			b.visit()
+			b.Expect(b.cd().Spec.PowerState).To(BeEmpty())
+			b.Expect(b.calls()).To(ContainElement("Start"))
+			b.pass(time.Second)
+			b.visit()
+			b.Expect(b.cd().Spec.PowerState).To(BeEmpty(), "it counts from now on")
+			b.pass(time.Hour)
+			b.visit()
+			b.Expect(b.cd().Spec.PowerState).To(Equal(hivev1.ClusterPowerStateHibernating))
+		})
+	}
+}
+
 // TestHibernateAfterAdoption: a cluster that nobody has looked at begins to count when it is first seen to run.
 func TestHibernateAfterAdoption(t *testing.T) {
 	b := newBench(t, installedCD(hibernateAfter(8*time.Hour)))

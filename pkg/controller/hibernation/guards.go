@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strconv"
-	"strings"
 
 	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -40,12 +39,6 @@ func leftAlone(cd *hivev1.ClusterDeployment) bool {
 		return true
 	}
 	return cd.DeletionTimestamp == nil && cd.Annotations[hivev1.AnnotationRelocate] != ""
-}
-
-// elsewhere tells whether the cluster belongs to another hub: it has moved there, or has not been handed over yet.
-func elsewhere(cd *hivev1.ClusterDeployment) bool {
-	_, status, _ := strings.Cut(cd.Annotations[hivev1.AnnotationRelocate], "/")
-	return status == hivev1.RelocateStatusComplete || status == hivev1.RelocateStatusIncoming
 }
 
 func paused(_ context.Context, v *visit) (*Outcome, error) {

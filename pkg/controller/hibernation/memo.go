@@ -45,7 +45,7 @@ type resume struct {
 // succeeded forgets the failures.
 func (m *memo) succeeded() {
 	m.failures, m.failingSince = 0, time.Time{}
-	m.heldUntil, m.held = time.Time{}, ""
+	m.release()
 }
 
 // failed counts a failure and returns how many there are in a row, and for how long.
@@ -60,6 +60,11 @@ func (m *memo) failed(now time.Time) (int, time.Duration) {
 // hold keeps the machines from being touched for a while, or until someone changes the ClusterDeployment.
 func (m *memo) hold(cd *hivev1.ClusterDeployment, until time.Time) {
 	m.heldUntil, m.held = until, fingerprint(cd)
+}
+
+// release lets the machines be touched again: what was to be shown meanwhile could not be written.
+func (m *memo) release() {
+	m.heldUntil, m.held = time.Time{}, ""
 }
 
 // holds returns for how long the machines are not to be touched; 0 if they may be.

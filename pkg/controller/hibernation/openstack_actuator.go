@@ -33,7 +33,7 @@ type Session interface {
 	Summary(ctx context.Context) (hibernation.Summary, error)
 }
 
-// SessionFunc begins a session.
+// SessionFunc begins a session. Without a cloud it can tell what the record says, and let go of one that is final.
 type SessionFunc func(cluster hibernation.Cluster, cloud openstackclient.Client, logger log.FieldLogger) Session
 
 // EngineSessions returns a SessionFunc that begins the engine's sessions.
@@ -151,8 +151,20 @@ func (a *OpenStackActuator) Cleanup(ctx context.Context, cd *hivev1.ClusterDeplo
 	return progress, hinted(err, cd)
 }
 
-// Release advances what has to be done before the ClusterDeployment may go.
+// Release advances what has to be done before the ClusterDeployment may go. Where nothing is to be done in the cloud it
+// needs no credentials: these may be gone already.
 func (a *OpenStackActuator) Release(ctx context.Context, cd *hivev1.ClusterDeployment, c client.Client, keep bool, logger log.FieldLogger) (hibernation.Progress, error) {
+	offline := a.sessions(a.cluster(cd), nil, logger)
+	record, err := offline.Summary(ctx)
+	if err != nil {
+		return hibernation.Progress{}, err
+	}
+	if !record.Exists {
+		return hibernation.Progress{Done: true}, nil
+	}
+	if keep && record.Final() {
+		return offline.Release(ctx, keep)
+	}
 	s, err := a.session(ctx, cd, c, logger)
 	if err != nil {
 		return hibernation.Progress{}, err
@@ -161,13 +173,12 @@ func (a *OpenStackActuator) Release(ctx context.Context, cd *hivev1.ClusterDeplo
 	return progress, hinted(err, cd)
 }
 
-// Summary returns what the record says.
-func (a *OpenStackActuator) Summary(ctx context.Context, cd *hivev1.ClusterDeployment, c client.Client, logger log.FieldLogger) (hibernation.Summary, error) {
-	s, err := a.session(ctx, cd, c, logger)
-	if err != nil {
-		return hibernation.Summary{}, err
+// Summary returns what the record says. It needs no credentials.
+func (a *OpenStackActuator) Summary(ctx context.Context, cd *hivev1.ClusterDeployment, _ client.Client, logger log.FieldLogger) (hibernation.Summary, error) {
+	if s, ok := sessionIn[*openstackPass](ctx); ok {
+		return s.Summary(ctx)
 	}
-	return s.Summary(ctx)
+	return a.sessions(a.cluster(cd), nil, logger).Summary(ctx)
 }
 
 // tell remembers what a verb found.

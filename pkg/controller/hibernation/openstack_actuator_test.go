@@ -33,6 +33,7 @@ import (
 type fakeSession struct {
 	calls    []string
 	progress hibernation.Progress
+	record   hibernation.Summary
 	err      error
 }
 
@@ -59,7 +60,7 @@ func (f *fakeSession) Release(context.Context, bool) (hibernation.Progress, erro
 }
 func (f *fakeSession) Summary(context.Context) (hibernation.Summary, error) {
 	f.calls = append(f.calls, "Summary")
-	return hibernation.Summary{Exists: true}, f.err
+	return f.record, f.err
 }
 
 // fakeClouds keeps what it was asked for.
@@ -170,14 +171,6 @@ func TestVerbs(t *testing.T) {
 			_, err := a.Cleanup(ctx, r.cd, r.hub, r.log)
 			return err
 		}, []string{"Cleanup"}},
-		"release": {func(a *OpenStackActuator, ctx context.Context, r *rig) error {
-			_, err := a.Release(ctx, r.cd, r.hub, true, r.log)
-			return err
-		}, []string{"Release"}},
-		"summary": {func(a *OpenStackActuator, ctx context.Context, r *rig) error {
-			_, err := a.Summary(ctx, r.cd, r.hub, r.log)
-			return err
-		}, []string{"Summary"}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -194,6 +187,52 @@ func TestVerbs(t *testing.T) {
 			r.Expect(r.session.calls).To(BeEmpty())
 		})
 	}
+}
+
+// TestRelease: credentials are needed for what is to be done in the cloud, and for nothing else; they may be gone already.
+func TestRelease(t *testing.T) {
+	sealed := hibernation.Summary{Exists: true, Sealed: true, Deleting: true}
+	tests := []struct {
+		name   string
+		record hibernation.Summary
+		keep   bool
+		calls  []string
+		needed bool
+	}{
+		{"there is no record", hibernation.Summary{}, false, []string{"Summary"}, false},
+		{"it is kept as it is", sealed, true, []string{"Summary", "Release"}, false},
+		{"its snapshots go", sealed, false, []string{"Summary", "Release"}, true},
+		{"it is rolled back first", hibernation.Summary{Exists: true, Cutting: true}, true, []string{"Summary", "Release"}, true},
+		{"nothing was deleted yet", hibernation.Summary{Exists: true, Sealed: true}, true, []string{"Summary", "Release"}, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r := newRig(t, creds())
+			r.session.record = tt.record
+			_, err := r.actuator.Release(t.Context(), r.cd, r.hub, tt.keep, r.log)
+			r.Expect(err).NotTo(HaveOccurred())
+			r.Expect(r.session.calls).To(Equal(tt.calls))
+
+			r = newRig(t)
+			r.session.record = tt.record
+			_, err = r.actuator.Release(t.Context(), r.cd, r.hub, tt.keep, r.log)
+			if tt.needed {
+				r.Expect(err).To(MatchError(ContainSubstring("demo/creds")))
+				return
+			}
+			r.Expect(err).NotTo(HaveOccurred())
+		})
+	}
+}
+
+// TestSummaryNeedsNoCredentials: what is remembered can be read when they are gone.
+func TestSummaryNeedsNoCredentials(t *testing.T) {
+	r := newRig(t)
+	r.session.record = hibernation.Summary{Exists: true}
+	record, err := r.actuator.Summary(t.Context(), r.cd, r.hub, r.log)
+	r.Expect(err).NotTo(HaveOccurred())
+	r.Expect(record.Exists).To(BeTrue())
+	r.Expect(r.clouds.asked).To(BeEmpty())
 }
 
 // TestNothingToStartIsNotYetRunning: a resume has nothing to do for a cluster without a record, whose servers it has not

@@ -351,3 +351,13 @@ func TestOneEventForEachFailure(t *testing.T) {
 	}
 	b.Expect(b.events()).To(HaveLen(1))
 }
+
+// TestFailureIsShownAfterAConflict: that a failure could not be written must not hide it for as long as it is not repeated.
+func TestFailureIsShownAfterAConflict(t *testing.T) {
+	b := newBench(t, installedCD(func(cd *hivev1.ClusterDeployment) { cd.Spec.PowerState = hivev1.ClusterPowerStateHibernating }, withFinalizer, showing(StateStopping, time.Minute)))
+	b.actuator.stopErr = &hibernation.Refusal{Message: "no volumes, please", After: 10 * time.Minute}
+	b.disturbed = true
+	b.Expect(b.visit()).To(Equal(conflictRetry))
+	b.visit()
+	b.Expect(b.shown()[0]).To(Equal(string(hivev1.ClusterPowerStateFailedToStop)))
+}

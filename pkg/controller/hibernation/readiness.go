@@ -119,7 +119,7 @@ func operatorsSettled(_ context.Context, v *visit, _ client.Client, _ hibernatio
 		return nil
 	}
 	left := v.options.OperatorsSettle
-	switch v.shownReason(hivev1.ClusterReadyCondition) {
+	switch shownReason(v.cd, hivev1.ClusterReadyCondition) {
 	case hivev1.ReadyReasonWaitingForClusterOperators:
 		return nil
 	case hivev1.ReadyReasonPausingForClusterOperatorsToSettle:

@@ -3,6 +3,7 @@ package hibernation
 import (
 	"context"
 
+	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	hivev1 "github.com/overwinter/overwinter/apis/hive/v1"
@@ -19,11 +20,15 @@ func (v *visit) release(ctx context.Context) (Outcome, error) {
 	if wait := v.memo.holds(v.cd, v.now); wait > 0 {
 		return Outcome{After: wait}, nil
 	}
+	if v.cd.Annotations[hivev1.AnnotationRelocate] != "" {
+		// Another hub has a copy of the record, and with it the say over the cluster's machines.
+		v.event(corev1.EventTypeNormal, "RecordKept", "The cluster has been or is being moved to another hub: its machines, its snapshots and its record are left as they are")
+		return Outcome{State: StateDeleted, Message: messageDeleted}, v.dropFinalizer(ctx)
+	}
 	v.memo.awake = nil
 	releaser, ok := v.actuator.(Releaser)
 	if !ok || v.cd.Spec.ClusterMetadata == nil {
-		return v.stuck(ctx, misconfigured("spec.platform or spec.clusterMetadata no longer says which machines are meant; "+
-			"remove the finalizer %s when nothing of the cluster's hibernation is left", hivev1.FinalizerRecord)), nil
+		return v.stuck(ctx, misconfigured("spec.platform or spec.clusterMetadata no longer says which machines are meant")), nil
 	}
 	keep, err := v.keeps(ctx)
 	if err != nil {
@@ -44,10 +49,9 @@ func (v *visit) release(ctx context.Context) (Outcome, error) {
 	}, nil
 }
 
-// keeps tells whether the cluster outlives the ClusterDeployment: it is to be preserved, or belongs to another hub, or to
-// another ClusterDeployment.
+// keeps tells whether the cluster outlives the ClusterDeployment: it is to be preserved, or belongs to another one too.
 func (v *visit) keeps(ctx context.Context) (bool, error) {
-	if v.cd.Spec.PreserveOnDelete || elsewhere(v.cd) {
+	if v.cd.Spec.PreserveOnDelete {
 		return true, nil
 	}
 	twins, err := v.twins(ctx)
@@ -58,7 +62,8 @@ func (v *visit) keeps(ctx context.Context) (bool, error) {
 func (v *visit) stuck(ctx context.Context, err error) Outcome {
 	outcome := v.failed(ctx, StateDeleted, err)
 	if outcome.State == StateDeleted {
-		outcome.Message = messageDeleted + ", and cannot go yet: " + outcome.Message
+		outcome.Message = messageDeleted + ", and cannot go yet: " + outcome.Message +
+			"; to give up what its hibernation left in the cloud, remove the finalizer " + hivev1.FinalizerRecord
 	}
 	return outcome
 }

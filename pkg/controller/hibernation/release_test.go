@@ -23,7 +23,7 @@ func opened() hibernation.Summary {
 }
 
 func TestCleanupOnceHealthy(t *testing.T) {
-	b := newBench(t, installedCD(ready(4*time.Minute)...))
+	b := newBench(t, installedCD(append(ready(4*time.Minute), skipsOperators)...))
 	b.actuator.summary = opened()
 	b.Expect(b.visit()).To(Equal(6 * time.Minute))
 	b.Expect(b.calls()).To(BeEmpty())
@@ -41,6 +41,32 @@ func TestCleanupOnceHealthy(t *testing.T) {
 	b.Expect(b.cd().Finalizers).To(BeEmpty())
 	b.Expect(b.shown()).To(Equal(shownRunning))
 	b.Expect(b.visit()).To(BeZero())
+}
+
+// TestNothingGoesWhileTheClusterIsIll: that it became ready once is not enough to give up its last copies.
+func TestNothingGoesWhileTheClusterIsIll(t *testing.T) {
+	b := newBench(t, installedCD(ready(time.Hour)...))
+	gu := newGuest(b.WithT)
+	b.remote.cluster = gu
+	b.actuator.summary = opened()
+	b.actuator.summary.ControlPlane = 1
+	b.actuator.cleanup = hibernation.Progress{Done: true}
+	ill := func(why string) {
+		b.Expect(b.visit()).To(BeNumerically(">=", time.Minute), why)
+		b.Expect(b.calls()).To(BeEmpty(), why)
+		b.Expect(b.shown()).To(Equal(shownRunning), why)
+	}
+	gu.operator("etcd", good())
+	ill("it has no control plane Node")
+	gu.node("m-0", true)
+	gu.operator("etcd", map[string]string{"Available": "False", "Progressing": "False", "Degraded": "True"})
+	ill("a ClusterOperator is degraded")
+	gu.operator("etcd", good())
+	gu.err = errors.New("connection refused")
+	ill("its API is down")
+	gu.err = nil
+	b.visit()
+	b.Expect(b.calls()).To(Equal([]string{"Cleanup"}))
 }
 
 func TestLeftoversAreTriedHourly(t *testing.T) {
@@ -65,7 +91,7 @@ func TestLeftoversAreTriedHourly(t *testing.T) {
 
 // TestCleanupThatFails is no concern of the cluster's users.
 func TestCleanupThatFails(t *testing.T) {
-	b := newBench(t, installedCD(ready(time.Hour)...))
+	b := newBench(t, installedCD(append(ready(time.Hour), skipsOperators)...))
 	b.actuator.summary = opened()
 	b.actuator.cleanupErr = &openstackclient.Error{Kind: openstackclient.KindForbidden}
 	b.Expect(b.visit()).To(BeNumerically(">=", slowRetry))
@@ -138,9 +164,6 @@ func TestDeletedAndKept(t *testing.T) {
 		keep   bool
 	}{
 		{"preserved", func(cd *hivev1.ClusterDeployment) { cd.Spec.PreserveOnDelete = true }, true},
-		{"moved to another hub", annotated(hivev1.AnnotationRelocate, "move/complete"), true},
-		{"not handed over by another hub", annotated(hivev1.AnnotationRelocate, "move/incoming"), true},
-		{"not moved yet", annotated(hivev1.AnnotationRelocate, "move/outgoing"), false},
 		{"power state paused", annotated(hivev1.AnnotationPowerStatePause, "true"), false},
 		{"not installed any more", func(cd *hivev1.ClusterDeployment) { cd.Spec.Installed = false }, false},
 	}
@@ -152,6 +175,19 @@ func TestDeletedAndKept(t *testing.T) {
 			b.Expect(b.calls()).To(Equal([]string{"Release"}))
 			b.Expect(b.actuator.kept).To(Equal(tt.keep))
 			b.Expect(b.cd().Finalizers).To(ConsistOf(hivev1.FinalizerDeprovision))
+		})
+	}
+}
+
+// TestDeletedWhileAnotherHubHasTheCluster: that hub has a copy of the record, so that nothing may be undone here.
+func TestDeletedWhileAnotherHubHasTheCluster(t *testing.T) {
+	for _, status := range []string{"complete", "incoming", "outgoing"} {
+		t.Run(status, func(t *testing.T) {
+			b := newBench(t, deleting(withFinalizer, annotated(hivev1.AnnotationRelocate, "move/"+status)))
+			b.visit()
+			b.Expect(b.calls()).To(BeEmpty())
+			b.Expect(b.cd().Finalizers).To(ConsistOf(hivev1.FinalizerDeprovision))
+			b.Expect(b.events()).To(ContainElement(ContainSubstring("RecordKept")))
 		})
 	}
 }
