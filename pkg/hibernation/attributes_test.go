@@ -185,7 +185,7 @@ func TestClusterIsAskedBeforeItIsPaused(t *testing.T) {
 			summary, err := r.session().Summary(t.Context())
 			r.g.Expect(err).NotTo(HaveOccurred())
 			r.g.Expect(summary).To(Equal(hibernation.Summary{
-				Exists: true, Sealed: true, Observation: test.want, ControlPlane: 1, SealedAt: r.record().Sealed.At,
+				Exists: true, Sealed: true, Deleting: true, Observation: test.want, ControlPlane: 1, SealedAt: r.record().Sealed.At,
 			}))
 		})
 	}

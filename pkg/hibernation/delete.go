@@ -71,16 +71,18 @@ func (s *Session) rereadSeal(ctx context.Context) error {
 	return s.checkCloud(ctx)
 }
 
-// undeleted returns the machines whose servers are still there, and names those that are going.
+// undeleted returns the machines whose servers are still there, and names those that are going. Those that the look does
+// not show are asked for one by one; not in vain while others are seen to go.
 func (s *Session) undeleted(ctx context.Context) (left []*Machine, waiting []string, err error) {
-	if err := s.fetch(ctx, serverIDs(s.record.Machines)); err != nil {
-		return nil, nil, err
-	}
+	var unseen []string
 	for _, m := range s.record.Machines {
-		srv, err := s.server(ctx, m.ServerID)
+		srv, ok := s.seen.servers[m.ServerID]
+		if !ok {
+			srv, ok = s.asked[m.ServerID]
+		}
 		switch {
-		case err != nil:
-			return nil, nil, err
+		case !ok:
+			unseen = append(unseen, m.ServerID)
 		case srv == nil, srv.Status == statusSoftDeleted:
 			// The next step sees to soft deletes.
 		case srv.Status == statusDeleted, srv.TaskState == "deleting", srv.TaskState == "soft-deleting":
@@ -89,7 +91,13 @@ func (s *Session) undeleted(ctx context.Context) (left []*Machine, waiting []str
 			left = append(left, m)
 		}
 	}
-	return left, waiting, nil
+	if len(unseen) == 0 || s.record.Deleting != nil && len(left)+len(waiting) > 0 {
+		return left, waiting, nil
+	}
+	if err := s.fetch(ctx, unseen); err != nil {
+		return nil, nil, err
+	}
+	return s.undeleted(ctx)
 }
 
 // deleteAll saves that servers are deleted, if it is the first time, and asks for it.

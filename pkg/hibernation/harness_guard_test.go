@@ -205,7 +205,7 @@ func (r *rig) guardImageDelete(k *cloud.Call, record *hibernation.Record) string
 	}
 	awake := record.Opened != nil || record.Done != nil
 	released := record.Sealed == nil && record.Deleting != nil
-	if awake || released || replaced(img, record) || r.stands(img.Machine) {
+	if awake || released || r.destroyed || replaced(img, record) || r.stands(img.Machine) {
 		return ""
 	}
 	return "the server of " + img.Machine + " is gone or broken, and this may be the last copy of its disk"

@@ -59,6 +59,8 @@ type rig struct {
 	dead   atomic.Bool
 	before []func(*cloud.Call) *cloud.Effect
 	after  []func(*cloud.Call, int) *cloud.Effect
+	// destroyed says that a test has the cluster destroyed, and the last copies with it.
+	destroyed bool
 }
 
 // setup is what a test may choose.

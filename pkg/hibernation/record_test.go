@@ -31,7 +31,7 @@ func TestOldCopiesOfTheRecord(t *testing.T) {
 			r.hibernate()
 			right, images := r.recordData(), r.snapshots()
 			r.putBack(old)
-			for _, do := range []verb{hibernate, resume, release} {
+			for _, do := range []verb{hibernate, resume, releaseKeeping} {
 				r.clock.Step(2 * time.Minute)
 				r.cloud.Ledger().Reset()
 				err := r.until(do)

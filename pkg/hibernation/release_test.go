@@ -89,3 +89,20 @@ func TestReleaseAsleep(t *testing.T) {
 		r.g.Expect(r.snapshots()).To(BeEmpty())
 	})
 }
+
+// The installer destroys the servers while an unfinished hibernation of theirs is undone: then there is nothing to undo, and
+// nothing to keep.
+func TestReleaseWhileTheServersAreDestroyed(t *testing.T) {
+	r := newRig(t, 1, 1)
+	r.passes(2, hibernate)
+	r.destroyed = true
+	r.hand(func() {
+		for _, srv := range r.clusterServers() {
+			r.cloud.DeleteServer(srv.ID)
+		}
+	})
+	r.clock.Step(time.Minute)
+	r.g.Expect(r.until(release)).To(Succeed())
+	r.g.Expect(r.snapshots()).To(BeEmpty())
+	r.g.Expect(r.secret()).To(BeNil())
+}
