@@ -61,6 +61,17 @@ func (r *rig) uploadsEndWithTheirImages() {
 	})
 }
 
+// oncePausing has f called when the first pause has been asked for.
+func (r *rig) oncePausing(f func()) {
+	var called atomic.Bool
+	r.onAnswer(func(k *cloud.Call, _ int) *cloud.Effect {
+		if k.Op == "nova.server.pause" && called.CompareAndSwap(false, true) {
+			f()
+		}
+		return nil
+	})
+}
+
 // shotOf returns the ID of the image that is being made of a machine.
 func (r *rig) shotOf(machine string) string {
 	for _, img := range r.snapshots() {
@@ -211,10 +222,11 @@ func TestRollback(t *testing.T) {
 
 func TestServerThatAppearsEndsTheCut(t *testing.T) {
 	for name, when := range map[string]func(*rig, func()){
-		"while pausing": (*rig).oncePaused, "while snapshots are taken": (*rig).onceUploading,
+		"while pausing": (*rig).oncePausing, "while snapshots are taken": (*rig).onceUploading,
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := newRig(t, 1, 1, slowSnapshots)
+			// Slow enough for the new server to run before all of the others are paused.
+			r := newRig(t, 1, 1, slowSnapshots, func(s *setup) { s.cloud.Latencies.Pause = 10 * time.Second })
 			port := r.addPort("new")
 			when(r, func() {
 				r.hand(func() {
