@@ -60,6 +60,7 @@ func TestRecordIsOlderThanTheSnapshots(t *testing.T) {
 			for _, do := range verbs {
 				r.expectBlocked(do, first, second, "old copy of the record", "demo/demo-hibernation")
 			}
+			r.g.Expect(r.recordData()).To(Equal(old), "it is not opened either")
 			r.g.Expect(r.snapshots()).To(HaveLen(6))
 			r.putBack(right)
 			r.resume()
@@ -95,7 +96,7 @@ func TestImageOfAnAbandonedCutIsNoTwin(t *testing.T) {
 	for _, img := range old {
 		r.g.Expect(img.Status).To(Equal("active"))
 	}
-	r.g.Expect(r.until(hibernate)).NotTo(BeNil(), "two finished images of one name")
+	r.expectRefused(hibernate, "are both complete snapshots called")
 	r.protectSnapshots(false)
 	r.resume()
 	r.hibernate()
