@@ -141,21 +141,16 @@ type shown struct {
 func (c *cloud) servers(ctx context.Context, g Gomega) map[string]server {
 	found := map[string]server{}
 	for _, id := range c.serverIDs(ctx, g, infraID) {
-		var s shown
-		err := servers.Get(ctx, c.at("2.90"), id).ExtractInto(&s)
-		if gophercloud.ResponseCodeIs(err, 404) {
-			continue
-		}
-		g.Expect(err).NotTo(HaveOccurred())
+		var new struct{ Server shown }
+		g.Expect(json.Unmarshal(c.body(ctx, g, c.at("2.90"), "servers/"+id), &new)).To(Succeed())
 		var old struct {
-			Flavor struct {
-				ID string `json:"id"`
-			} `json:"flavor"`
+			Server struct{ Flavor struct{ ID string } }
 		}
-		g.Expect(servers.Get(ctx, c.at("2.46"), id).ExtractInto(&old)).To(Succeed())
+		g.Expect(json.Unmarshal(c.body(ctx, g, c.at("2.46"), "servers/"+id), &old)).To(Succeed())
+		s := new.Server
 		g.Expect(found).NotTo(HaveKey(s.Name), "two servers of one name")
 		found[s.Name] = server{
-			id: id, Name: s.Name, Status: s.Status, Flavor: s.Flavor.Name, FlavorID: old.Flavor.ID,
+			id: id, Name: s.Name, Status: s.Status, Flavor: s.Flavor.Name, FlavorID: old.Server.Flavor.ID,
 			Cores: s.Flavor.Cores, RAM: s.Flavor.RAM, Description: s.Description, Hostname: s.Hostname, Zone: s.Zone,
 			Key: s.Key, ConfigDrive: s.ConfigDrive, Metadata: s.Metadata, Tags: s.Tags, Groups: s.Groups,
 			Ports: c.interfaces(ctx, g, id, macs(g, s.Addresses)),
@@ -179,8 +174,8 @@ func (c *cloud) serverIDs(ctx context.Context, g Gomega, infraID string) []strin
 	return ids
 }
 
-// macs reads the interfaces' addresses in the order in which Nova writes them, which is that of the interfaces (as far
-// as they are of one network) and is lost in a map.
+// macs reads the interfaces' addresses in the order in which Nova writes them, which is that of the interfaces as far as
+// those of one network follow one another. It is lost in a map.
 func macs(g Gomega, addresses json.RawMessage) []string {
 	decoder := json.NewDecoder(bytes.NewReader(addresses))
 	var found []string
@@ -264,11 +259,16 @@ func (c *cloud) everything(ctx context.Context, g Gomega, infraID string) string
 }
 
 func (c *cloud) raw(ctx context.Context, g Gomega, out *bytes.Buffer, client *gophercloud.ServiceClient, path string) {
+	fmt.Fprintf(out, "%s\n", path)
+	g.Expect(json.Indent(out, c.body(ctx, g, client, path), "", " ")).To(Succeed())
+}
+
+// body is an answer as it came: gophercloud's own reading loses the order of the networks.
+func (c *cloud) body(ctx context.Context, g Gomega, client *gophercloud.ServiceClient, path string) []byte {
 	response, err := client.Get(ctx, client.ServiceURL(path), nil, &gophercloud.RequestOpts{KeepResponseBody: true})
 	g.Expect(err).NotTo(HaveOccurred())
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
 	g.Expect(err).NotTo(HaveOccurred())
-	fmt.Fprintf(out, "%s\n", path)
-	g.Expect(json.Indent(out, body, "", " ")).To(Succeed())
+	return body
 }

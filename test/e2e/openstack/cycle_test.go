@@ -152,8 +152,11 @@ func expectAdorned(g Gomega, all map[string]server) {
 			g.Expect(s.Ports[0].ID > s.Ports[1].ID).To(BeTrue(), "ports in an order of their own")
 			seen["order"]++
 		}
+		if len(s.Ports) == 2 && s.Ports[0].Network != s.Ports[1].Network {
+			seen["networks"]++
+		}
 	}
-	for _, what := range []string{"key", "description", "host name", "config drive", "no drive", "metadata", "tags", "ports", "order"} {
+	for _, what := range []string{"key", "description", "host name", "config drive", "no drive", "metadata", "tags", "ports", "order", "networks"} {
 		g.Expect(seen).To(HaveKey(what))
 	}
 }
@@ -217,7 +220,9 @@ func (w *world) expectSame(g Gomega, before map[string]server) {
 		cmpopts.EquateEmpty(),
 		// Sets: only the ports have an order.
 		cmpopts.SortSlices(func(a, b string) bool { return a < b }))
-	g.Expect(difference).To(BeEmpty(), "servers before (-) and after (+)")
+	if difference != "" {
+		w.t.Fatalf("the servers before (-) and after (+):\n%s", difference)
+	}
 }
 
 // stop switches one worker off and waits until it is.

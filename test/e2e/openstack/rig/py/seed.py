@@ -89,8 +89,9 @@ class Cluster:
         self.zones = sorted(z['zoneName'] for z in nova('get', '/os-availability-zone')['availabilityZoneInfo'])
         self.existing = {s['name']: s for s in my_servers()}
         if args.adorned:
-            self.storage = neutron('network', infra + '-storage')
-            neutron('subnet', infra + '-storage', network_id=self.storage['id'], ip_version=4, cidr='10.1.0.0/24')
+            # Its name comes before that of the first network: an order by name is a wrong one.
+            self.data = neutron('network', infra + '-data')
+            neutron('subnet', infra + '-data', network_id=self.data['id'], ip_version=4, cidr='10.1.0.0/24')
             self.extra_group = neutron('security_group', infra + '-extra')
             if infra not in [k['keypair']['name'] for k in nova('get', '/os-keypairs')['keypairs']]:
                 nova('post', '/os-keypairs', json={'keypair': {'name': infra, 'type': 'ssh', 'public_key': PUBLIC_KEY}})
@@ -171,7 +172,7 @@ class Cluster:
         if role == 'worker' and index == 0:
             body['networks'] = self.two_ports(body['networks'][0]['port'], name)
         if role == 'worker' and index == 1:
-            second = neutron('port', 'a port of ' + name, network_id=self.storage['id'],
+            second = neutron('port', 'a port of ' + name, network_id=self.data['id'],
                              security_groups=[self.groups['worker']['id'], self.extra_group['id']])
             body['networks'].append({'port': second['id']})
 
