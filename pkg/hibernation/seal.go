@@ -139,7 +139,8 @@ func portIDs(list []ports.Port) []string {
 	return ids
 }
 
-// tagSnapshots gives the snapshots the tag by which OpenShift's installer finds a cluster's images when it destroys it.
+// tagSnapshots gives the snapshots the tag by which OpenShift's installer finds a cluster's images when it destroys it. They
+// are complete: Glance may lose a tag that is added while an upload ends (seen on Glance 25.1).
 func (s *Session) tagSnapshots(ctx context.Context, machines []*Machine) error {
 	list, err := s.ourImages(ctx)
 	if err != nil {
