@@ -192,6 +192,13 @@ func guardStart(_ *cloud.Call, record *hibernation.Record) string {
 	return "the cut is not abandoned"
 }
 
+// givenUp tells whether the cluster is awake for good, released or destroyed, so that no snapshot of it is needed.
+func (r *rig) givenUp(record *hibernation.Record) bool {
+	awake := record.Opened != nil || record.Done != nil
+	released := record.Sealed == nil && record.Deleting != nil
+	return awake || released || r.destroyed
+}
+
 // guardImageDelete: an image that a machine still needs is not deleted, nor one that may be the last copy of a disk.
 func (r *rig) guardImageDelete(k *cloud.Call, record *hibernation.Record) string {
 	img, ok := r.cloud.Image(k.Target)
@@ -203,9 +210,7 @@ func (r *rig) guardImageDelete(k *cloud.Call, record *hibernation.Record) string
 			return "it is the snapshot of " + m.Name
 		}
 	}
-	awake := record.Opened != nil || record.Done != nil
-	released := record.Sealed == nil && record.Deleting != nil
-	if awake || released || r.destroyed || replaced(img, record) || r.stands(img.Machine) {
+	if r.givenUp(record) || replaced(img, record) || r.stands(img.Machine) {
 		return ""
 	}
 	return "the server of " + img.Machine + " is gone or broken, and this may be the last copy of its disk"
