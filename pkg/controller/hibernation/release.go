@@ -2,11 +2,13 @@ package hibernation
 
 import (
 	"context"
+	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	hivev1 "github.com/overwinter/overwinter/apis/hive/v1"
+	"github.com/overwinter/overwinter/pkg/hibernation"
 )
 
 const messageDeleted = "The ClusterDeployment is being deleted"
@@ -22,7 +24,8 @@ func (v *visit) release(ctx context.Context) (Outcome, error) {
 	}
 	if v.cd.Annotations[hivev1.AnnotationRelocate] != "" {
 		// Another hub has a copy of the record, and with it the say over the cluster's machines.
-		v.event(corev1.EventTypeNormal, "RecordKept", "The cluster has been or is being moved to another hub: its machines, its snapshots and its record are left as they are")
+		v.event(corev1.EventTypeNormal, "RecordKept", fmt.Sprintf("The cluster has been or is being moved to another hub: its machines, its snapshots and its record, Secret %s/%s, are left as they are",
+			v.cd.Namespace, hibernation.RecordName(v.cd.Name)))
 		return Outcome{State: StateDeleted, Message: messageDeleted}, v.dropFinalizer(ctx)
 	}
 	v.memo.awake = nil

@@ -187,7 +187,7 @@ func TestDeletedWhileAnotherHubHasTheCluster(t *testing.T) {
 			b.visit()
 			b.Expect(b.calls()).To(BeEmpty())
 			b.Expect(b.cd().Finalizers).To(ConsistOf(hivev1.FinalizerDeprovision))
-			b.Expect(b.events()).To(ContainElement(ContainSubstring("RecordKept")))
+			b.Expect(b.events()).To(ContainElement(And(ContainSubstring("RecordKept"), ContainSubstring("-hibernation"))))
 		})
 	}
 }
