@@ -231,7 +231,7 @@ func deleteDuringSnapshot(t *testing.T, s *suite) {
 	if err != nil {
 		kind(g, err, openstackclient.KindNotFound)
 	}
-	s.await(t, "the image to be gone", func(g Gomega) bool {
+	s.await(t, "the image to be gone", func(Gomega) bool {
 		_, err := s.client.GetImage(ctx, image)
 		return openstackclient.IsNotFound(err)
 	})
