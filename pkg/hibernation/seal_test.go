@@ -6,6 +6,7 @@ import (
 
 	. "github.com/onsi/gomega"
 
+	"github.com/overwinter/overwinter/pkg/hibernation"
 	"github.com/overwinter/overwinter/test/cloud"
 )
 
@@ -269,4 +270,36 @@ func TestSoftDeletedServerIsTheLastCopy(t *testing.T) {
 	r.cloud.SetImageStatus(r.shotOf(master0), "active")
 	r.hibernate()
 	r.expectAsleep()
+}
+
+// Right before servers are deleted the record is read again: what somebody did to it since the seal counts.
+func TestRecordIsReadAgainBeforeTheDelete(t *testing.T) {
+	for name, test := range map[string]struct {
+		meddle func(*rig)
+		why    string
+	}{
+		"it vanished": {(*rig).dropRecord, "vanished while the cluster was being hibernated"},
+		"it is opened": {func(r *rig) {
+			r.edit(func(record *hibernation.Record) { record.Opened = &record.Sealed.At })
+		}, "was changed by somebody else"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, 1, 1)
+			r.kube.afterSave = func() error {
+				if r.record().Sealed != nil {
+					r.kube.afterSave = nil
+					test.meddle(r)
+				}
+				return nil
+			}
+			var err error
+			for r.kube.afterSave != nil {
+				_, err = r.once(hibernate)
+				r.clock.Step(2 * time.Second)
+			}
+			r.g.Expect(err).To(MatchError(ContainSubstring(test.why)))
+			r.g.Expect(r.cloud.Ledger().Count("nova.server.delete")).To(BeZero())
+			r.g.Expect(r.snapshots()).To(HaveLen(2))
+		})
+	}
 }
