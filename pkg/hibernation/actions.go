@@ -26,7 +26,7 @@ type cutTimes struct {
 // histories returns what was done to the machines' servers, newest first, by server. One that is gone has none.
 func (s *Session) histories(ctx context.Context, machines []*Machine) (map[string][]instanceactions.InstanceAction, error) {
 	lists := make([][]instanceactions.InstanceAction, len(machines))
-	err := each(ctx, machines, func(ctx context.Context, i int) (err error) {
+	err := s.each(ctx, len(machines), func(ctx context.Context, i int) (err error) {
 		lists[i], err = s.cloud.ListServerActions(ctx, machines[i].ServerID)
 		if openstackclient.IsNotFound(err) {
 			return nil

@@ -99,7 +99,7 @@ func (s *Session) sweep(ctx context.Context) error {
 	defer s.changed()
 	all := s.record.Leftovers
 	gone := make([]bool, len(all))
-	failure := each(ctx, all, func(ctx context.Context, i int) (err error) {
+	failure := s.each(ctx, len(all), func(ctx context.Context, i int) (err error) {
 		if err := s.inTime(); err != nil {
 			return err
 		}

@@ -3,6 +3,7 @@ package hibernation
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sort"
 	"time"
@@ -358,7 +359,8 @@ func (s *Session) usableKeys(ctx context.Context, machines []*Machine) (map[stri
 		}
 	}
 	usable := map[string]bool{}
-	for key, names := range users {
+	for _, key := range slices.Sorted(maps.Keys(users)) {
+		names := users[key]
 		ok, err := s.cloud.HasKeyPair(ctx, key)
 		if err != nil {
 			return nil, err

@@ -15,11 +15,9 @@ import (
 
 const (
 	defaultInFlight = 16
+	defaultRequests = 8
 	defaultDeadline = time.Hour
 	defaultBudget   = 30 * time.Second
-
-	// requestsAtOnce bounds the concurrent requests of one step of one cluster.
-	requestsAtOnce = 8
 
 	// A claim outlasts the pass that it covers: it is renewed once it is older than claimRenew, and
 	// claimRenew + the budget of a pass stay well inside claimFor.
@@ -40,6 +38,9 @@ type Options struct {
 	Holder string
 	// SnapshotsInFlight is how many snapshots of one cluster are made at a time (16).
 	SnapshotsInFlight int
+	// RequestsAtOnce bounds the concurrent requests of one step of one cluster (8). With 1 they are made one after the other,
+	// in an order that depends on nothing but the record and the cloud.
+	RequestsAtOnce int
 	// Deadline is how long a hibernation may take before its seal (60 minutes); then it is rolled back.
 	Deadline time.Duration
 	// Budget is how long one pass may take (30 seconds).
@@ -73,6 +74,9 @@ func New(store *Store, opts Options) *Engine {
 	}
 	if opts.SnapshotsInFlight <= 0 {
 		opts.SnapshotsInFlight = defaultInFlight
+	}
+	if opts.RequestsAtOnce <= 0 {
+		opts.RequestsAtOnce = defaultRequests
 	}
 	if opts.Deadline <= 0 {
 		opts.Deadline = defaultDeadline

@@ -294,7 +294,7 @@ func isControlPlane(srv *openstackclient.Server, infraID string) bool {
 func (s *Session) inFull(ctx context.Context, l *look) ([]*openstackclient.Server, error) {
 	list := s.liveServers(l)
 	flavorIDs := make([]string, len(list))
-	err := each(ctx, list, func(ctx context.Context, i int) (err error) {
+	err := s.each(ctx, len(list), func(ctx context.Context, i int) (err error) {
 		list[i], flavorIDs[i], err = s.bothViews(ctx, list[i], l.flavorIDs[list[i].ID])
 		return err
 	})

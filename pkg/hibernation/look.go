@@ -176,7 +176,7 @@ func (s *Session) fetch(ctx context.Context, ids []string) error {
 		return nil
 	}
 	found := make([]*openstackclient.Server, len(unseen))
-	err := each(ctx, unseen, func(ctx context.Context, i int) (err error) {
+	err := s.each(ctx, len(unseen), func(ctx context.Context, i int) (err error) {
 		found[i], err = s.cloud.GetServer(ctx, openstackclient.ViewHostname, unseen[i])
 		if openstackclient.IsNotFound(err) {
 			found[i], err = nil, nil
@@ -259,13 +259,17 @@ func (s *Session) strangers(l *look) []string {
 	return out
 }
 
-// each does something for several things at once, in bounded numbers, and returns the first error in their order after all
-// have been tried.
-func each[T any](ctx context.Context, things []T, do func(ctx context.Context, i int) error) error {
-	errs := make([]error, len(things))
+// each does something for n things, several of them at once, and returns the first error in their order after all have been
+// tried. One at a time, they come in their order, so that a simulation is always the same.
+func (s *Session) each(ctx context.Context, n int, do func(ctx context.Context, i int) error) error {
+	errs := make([]error, n)
 	group := errgroup.Group{}
-	group.SetLimit(requestsAtOnce)
-	for i := range things {
+	group.SetLimit(s.engine.opts.RequestsAtOnce)
+	for i := range n {
+		if s.engine.opts.RequestsAtOnce == 1 {
+			errs[i] = do(ctx, i)
+			continue
+		}
 		group.Go(func() error {
 			errs[i] = do(ctx, i)
 			return nil
@@ -289,7 +293,7 @@ func (s *Session) act(ctx context.Context, machines []*Machine, do func(context.
 		return err
 	}
 	defer s.changed()
-	return each(ctx, machines, func(ctx context.Context, i int) error {
+	return s.each(ctx, len(machines), func(ctx context.Context, i int) error {
 		if err := s.inTime(); err != nil {
 			return err
 		}

@@ -164,7 +164,7 @@ func (s *Session) tagSnapshots(ctx context.Context, machines []*Machine) error {
 		return err
 	}
 	// A tag changes nothing that was looked at, so the look stays good.
-	return each(ctx, untagged, func(ctx context.Context, i int) error {
+	return s.each(ctx, len(untagged), func(ctx context.Context, i int) error {
 		m := untagged[i]
 		err := s.cloud.TagImage(ctx, m.Shot.ID, tag)
 		if final(err) {

@@ -184,7 +184,7 @@ func (s *Session) removeSpare(ctx context.Context, ids []string) error {
 		return err
 	}
 	defer s.changed()
-	return each(ctx, ids, func(ctx context.Context, i int) error {
+	return s.each(ctx, len(ids), func(ctx context.Context, i int) error {
 		if err := s.inTime(); err != nil {
 			return err
 		}
