@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"k8s.io/apimachinery/pkg/util/wait"
-
 	"github.com/overwinter/overwinter/pkg/hibernation"
 )
 
@@ -32,12 +30,12 @@ func (v *visit) cleanup(ctx context.Context, record hibernation.Summary) (Outcom
 		return Outcome{After: left}, nil
 	}
 	if twins, err := v.twins(ctx); err != nil || len(twins) > 0 {
-		return Outcome{After: wait.Jitter(leftoversRetry, jitter)}, err
+		return Outcome{After: v.spread(leftoversRetry)}, err
 	}
 	if record.Sealed && record.Opened {
 		if ill := v.ill(ctx, record); ill != "" {
 			v.logger.WithField("why", ill).Info("the snapshots are kept until the cluster is well again")
-			return Outcome{After: wait.Jitter(lookAgain, jitter)}, nil
+			return Outcome{After: v.spread(lookAgain)}, nil
 		}
 	}
 	progress, err := cleaner.Cleanup(ctx, v.cd, v.Client, v.logger)
@@ -78,7 +76,7 @@ func (v *visit) cleaned(ctx context.Context, progress hibernation.Progress) (Out
 		v.logger.Info("the snapshots and the record of the last hibernation are gone")
 		return Outcome{}, v.dropFinalizer(ctx)
 	case record.Leftovers > 0, progress.Done:
-		after := max(progress.After, wait.Jitter(leftoversRetry, jitter))
+		after := max(progress.After, v.spread(leftoversRetry))
 		v.memo.cleanupFrom = v.now.Add(after)
 		v.logger.WithField("leftovers", record.Leftovers).Info("some snapshots cannot be deleted yet")
 		return Outcome{After: after}, nil

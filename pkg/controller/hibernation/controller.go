@@ -7,6 +7,7 @@ import (
 
 	log "github.com/sirupsen/logrus"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -30,6 +31,7 @@ const (
 	visitTimeout = 2 * time.Minute
 	// conflictRetry is when a visit is repeated whose ClusterDeployment changed under its hands.
 	conflictRetry = time.Second
+	jitter        = 0.2
 )
 
 // +kubebuilder:rbac:groups=hive.openshift.io,resources=clusterdeployments,verbs=get;list;watch;patch
@@ -48,6 +50,8 @@ type Options struct {
 	CleanupAfter time.Duration
 	// OperatorsSettle is how long the ClusterOperators are given to report anew; 0 means not at all.
 	OperatorsSettle time.Duration
+	// Jitter spreads the times at which visits are repeated; nil means up to a fifth more, at random.
+	Jitter func(time.Duration) time.Duration
 }
 
 // Reconciler makes the machines of clusters follow the power state in their ClusterDeployments.
@@ -72,6 +76,9 @@ func NewReconciler(options Options) *Reconciler {
 	if options.Clock == nil {
 		options.Clock = clock.RealClock{}
 	}
+	if options.Jitter == nil {
+		options.Jitter = func(d time.Duration) time.Duration { return wait.Jitter(d, jitter) }
+	}
 	return &Reconciler{options: options, memory: newMemory()}
 }
 
@@ -83,7 +90,7 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr manager.Manager) 
 	}
 	err = ctrl.NewControllerManagedBy(mgr).
 		Named(ControllerName).
-		For(&hivev1.ClusterDeployment{}, builder.WithPredicates(ordersChanged())).
+		For(&hivev1.ClusterDeployment{}, builder.WithPredicates(OrdersChanged())).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: r.options.Workers,
 			ReconciliationTimeout:   visitTimeout,
@@ -95,9 +102,9 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr manager.Manager) 
 	return nil
 }
 
-// ordersChanged lets those updates through that may change what is to be done: what we wrote ourselves, and others'
-// conditions, would only cost an early look at the cloud.
-func ordersChanged() predicate.Predicate {
+// OrdersChanged returns the predicate that lets those updates of ClusterDeployments through that may change what is to be
+// done: what we wrote ourselves, and others' conditions, would only cost an early look at the cloud.
+func OrdersChanged() predicate.Predicate {
 	return predicate.Or[client.Object](
 		predicate.GenerationChangedPredicate{},
 		predicate.AnnotationChangedPredicate{},

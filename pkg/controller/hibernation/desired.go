@@ -11,7 +11,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	hivev1 "github.com/overwinter/overwinter/apis/hive/v1"
@@ -104,7 +103,7 @@ func (v *visit) syncSetsGate(ctx context.Context) (*Outcome, error) {
 		return &Outcome{
 			State:   StateSyncSetsNotApplied,
 			Message: "Hibernation waits for the cluster's SyncSets to be applied for the first time",
-			After:   min(wait.Jitter(syncSetsPoll, jitter), syncSetsBound-age),
+			After:   min(v.spread(syncSetsPoll), syncSetsBound-age),
 		}, nil
 	case waited && age < syncSetsBound:
 		return &Outcome{State: StateSyncSetsApplied, Message: "The cluster's SyncSets have been applied", After: revisit}, nil

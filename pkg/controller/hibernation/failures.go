@@ -6,7 +6,6 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/overwinter/overwinter/pkg/hibernation"
 	"github.com/overwinter/overwinter/pkg/openstackclient"
@@ -22,8 +21,6 @@ const (
 	// A transient failure is shown once it has happened in more than quietFailures visits in a row, or for quietFor.
 	quietFailures = 3
 	quietFor      = time.Minute
-
-	jitter = 0.2
 )
 
 // failure is what an error means to the controller.
@@ -35,7 +32,7 @@ type failure struct {
 }
 
 // failureOf classifies an error, which is the n-th in a row.
-func failureOf(err error, n int) failure {
+func (v *visit) failureOf(err error, n int) failure {
 	var (
 		refusal *hibernation.Refusal
 		blocked *hibernation.Blocked
@@ -46,34 +43,34 @@ func failureOf(err error, n int) failure {
 	case errors.As(err, &refusal) && refusal.After > 0:
 		return failure{after: refusal.After}
 	case refusal != nil:
-		return failure{after: wait.Jitter(slowRetry, jitter)}
+		return failure{after: v.spread(slowRetry)}
 	case errors.As(err, &blocked), errors.As(err, &wrong):
-		return failure{after: wait.Jitter(slowRetry, jitter)}
+		return failure{after: v.spread(slowRetry)}
 	case errors.As(err, &cloud):
-		return cloudFailure(cloud, n)
+		return v.cloudFailure(cloud, n)
 	case apierrors.IsForbidden(err), apierrors.IsInvalid(err), apierrors.IsRequestEntityTooLargeError(err):
-		return failure{after: wait.Jitter(slowRetry, jitter)}
+		return failure{after: v.spread(slowRetry)}
 	}
-	return failure{transient: true, after: backoff(n)}
+	return failure{transient: true, after: v.backoff(n)}
 }
 
 // cloudFailure classifies an error of the cloud by its kind.
-func cloudFailure(err *openstackclient.Error, n int) failure {
+func (v *visit) cloudFailure(err *openstackclient.Error, n int) failure {
 	switch err.Kind {
 	case openstackclient.KindTransient, openstackclient.KindConflict, openstackclient.KindThrottled:
-		return failure{transient: true, after: max(err.RetryAfter, backoff(n))}
+		return failure{transient: true, after: max(err.RetryAfter, v.backoff(n))}
 	default:
-		return failure{after: max(err.RetryAfter, wait.Jitter(slowRetry, jitter))}
+		return failure{after: max(err.RetryAfter, v.spread(slowRetry))}
 	}
 }
 
 // backoff returns the time to wait after the n-th failure in a row.
-func backoff(n int) time.Duration {
+func (v *visit) backoff(n int) time.Duration {
 	d := lastRetry
 	if n < 10 {
 		d = min(firstRetry<<max(n-1, 0), lastRetry)
 	}
-	return wait.Jitter(d, jitter)
+	return v.spread(d)
 }
 
 // failed returns the outcome of a visit that ended in an error of the actuator. The machines are left alone until the
@@ -84,7 +81,7 @@ func (v *visit) failed(ctx context.Context, state State, err error) Outcome {
 		return Outcome{After: firstRetry}
 	}
 	count, lasts := v.memo.failed(v.now)
-	f := failureOf(err, count)
+	f := v.failureOf(err, count)
 	v.memo.hold(v.cd, v.now.Add(f.after))
 	logger := v.logger.WithError(err).WithField("retry", f.after.Round(time.Second).String())
 	if f.transient && count <= quietFailures && lasts < quietFor {

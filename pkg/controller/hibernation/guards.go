@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strconv"
 
-	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	hivev1 "github.com/overwinter/overwinter/apis/hive/v1"
@@ -108,7 +107,7 @@ func (v *visit) refused(message string) *Outcome {
 	if v.desired() == StateHibernating {
 		state = StateFailedToStop
 	}
-	return &Outcome{State: state, Message: message, After: wait.Jitter(slowRetry, jitter)}
+	return &Outcome{State: state, Message: message, After: v.spread(slowRetry)}
 }
 
 // truthy reads the value of an annotation or a label that is a switch.

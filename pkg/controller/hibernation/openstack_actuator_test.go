@@ -277,7 +277,7 @@ func TestCredentials(t *testing.T) {
 				r.Expect(err).To(MatchError(ContainSubstring(text)))
 			}
 			r.Expect(err.Error()).NotTo(ContainSubstring(secretValue))
-			r.Expect(failureOf(err, 1).transient).To(BeFalse(), "a person has to act")
+			r.Expect((&visit{Reconciler: NewReconciler(Options{})}).failureOf(err, 1).transient).To(BeFalse(), "a person has to act")
 			r.Expect(r.clouds.asked).To(BeEmpty())
 		})
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	hivev1 "github.com/overwinter/overwinter/apis/hive/v1"
@@ -59,7 +58,7 @@ func (v *visit) ready(ctx context.Context) (Outcome, error) {
 func (v *visit) follow(ctx context.Context, record hibernation.Summary) *Outcome {
 	remote, err := v.Remote.ClientFor(ctx, v.cd)
 	if err != nil {
-		return noClient(err)
+		return v.noClient(err)
 	}
 	for _, step := range steps() {
 		if pending := step(ctx, v, remote, record); pending != nil {
@@ -70,7 +69,7 @@ func (v *visit) follow(ctx context.Context, record hibernation.Summary) *Outcome
 }
 
 // noClient is the outcome where there is no way to ask the cluster. A kubeconfig that is refused has to be mended first.
-func noClient(err error) *Outcome {
+func (v *visit) noClient(err error) *Outcome {
 	after := nodesPoll
 	var refusal *remoteclient.Refusal
 	if errors.As(err, &refusal) {
@@ -79,7 +78,7 @@ func noClient(err error) *Outcome {
 	return &Outcome{
 		State:   StateWaitingForNodes,
 		Message: "The cluster's Nodes cannot be asked for: " + err.Error(),
-		After:   wait.Jitter(after, jitter),
+		After:   v.spread(after),
 	}
 }
 
@@ -93,7 +92,7 @@ func (v *visit) running() Outcome {
 // every Node there is and a full control plane. Until a Node's kubelet has renewed its Lease, what the API says about
 // that Node is from before the sleep.
 func nodesReady(ctx context.Context, v *visit, remote client.Client, record hibernation.Summary) *Outcome {
-	pending := &Outcome{State: StateWaitingForNodes, After: wait.Jitter(nodesPoll, jitter)}
+	pending := &Outcome{State: StateWaitingForNodes, After: v.spread(nodesPoll)}
 	nodes, err := readNodes(ctx, remote)
 	if err != nil {
 		pending.Message = remoteMessage(v, err)
@@ -141,7 +140,7 @@ func operatorsGood(ctx context.Context, v *visit, remote client.Client, _ hibern
 	if truthy(v.cd.Labels[hivev1.LabelResumeSkipsClusterOperators]) {
 		return nil
 	}
-	pending := &Outcome{State: StateWaitingForOperators, After: wait.Jitter(operatorsPoll, jitter)}
+	pending := &Outcome{State: StateWaitingForOperators, After: v.spread(operatorsPoll)}
 	bad, err := operatorsNotGood(ctx, remote)
 	switch {
 	case err != nil:

@@ -57,6 +57,9 @@ func (v *visit) outcome(ctx context.Context) (Outcome, error) {
 	return outcome, err
 }
 
+// spread returns the time, or somewhat more, so that clusters that failed together are not tried together.
+func (v *visit) spread(d time.Duration) time.Duration { return v.options.Jitter(d) }
+
 func orNothing(verdict *Outcome) Outcome {
 	if verdict == nil {
 		return Outcome{}
