@@ -1,0 +1,93 @@
+package faults
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+// restartsAfter is how long it takes until another process takes the place of one that was killed.
+const restartsAfter = 3 * time.Second
+
+// die kills the process that makes the n-th call, before it has its effect or after that, and starts another one.
+func (w *world) die(n int, late bool) func(*call, bool) *fault {
+	return func(c *call, done bool) *fault {
+		if c.n != n || done != late || c.process.dead.Load() {
+			return nil
+		}
+		c.process.kill()
+		w.later(restartsAfter, func() { w.startProcess() })
+		return dead(c)
+	}
+}
+
+// later does something in a while, unless the run is over before.
+func (w *world) later(d time.Duration, do func()) {
+	w.running.Go(func() {
+		timer := time.NewTimer(d)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			do()
+		case <-w.over:
+		}
+	})
+}
+
+// reference returns the calls of an undisturbed flow.
+func reference(t *testing.T, s shape, f flow) []call {
+	t.Helper()
+	var calls []call
+	inWorld(t, s, *first, func(w *world) {
+		w.pass(f, nil)
+		calls = w.recorded
+		w.finish()
+	})
+	return calls
+}
+
+// points returns the numbers of the calls at which something is tried: all, or a sample.
+func points(calls, every int) []int {
+	if *full {
+		every = 1
+	}
+	var out []int
+	for n := 1; n <= calls; n += every {
+		out = append(out, n)
+	}
+	return out
+}
+
+func when(late bool) string {
+	if late {
+		return "after"
+	}
+	return "before"
+}
+
+// Wherever a process is killed, before or after one of its calls has its effect, the next one finishes what it began.
+func TestCrashPoints(t *testing.T) {
+	for _, s := range shapes() {
+		if s.name == "thirty" && !*full {
+			continue
+		}
+		for _, f := range flows(s) {
+			t.Run(s.name+"/"+f.name, func(t *testing.T) {
+				t.Parallel()
+				var calls []call
+				t.Run("reference", func(t *testing.T) { calls = reference(t, s, f) })
+				for _, n := range points(len(calls), 9) {
+					for _, late := range []bool{false, true} {
+						t.Run(fmt.Sprintf("%d-%s", n, when(late)), func(t *testing.T) {
+							tried.crashes.Add(1)
+							inWorld(t, s, *first, func(w *world) {
+								w.pass(f, w.die(n, late))
+								w.finish()
+							})
+						})
+					}
+				}
+			})
+		}
+	}
+}

@@ -1,0 +1,95 @@
+package faults
+
+import (
+	"time"
+
+	hivev1 "github.com/overwinter/overwinter/apis/hive/v1"
+)
+
+const (
+	hibernating = hivev1.ClusterPowerStateHibernating
+	runningNow  = hivev1.ClusterPowerStateRunning
+)
+
+// flow is something that clusters do from beginning to end.
+type flow struct {
+	name string
+	// prepare comes before it, undisturbed.
+	prepare func(w *world)
+	begin   func(w *world)
+	over    func(w *world) bool
+}
+
+// flowWithin is how long a flow may take that is disturbed once.
+const flowWithin = 3 * time.Hour
+
+func nothing(*world) {}
+
+func settle(w *world) {
+	w.mustUntil("the clusters are seen to run", time.Hour, func() bool { return w.allShow(runningNow) })
+}
+
+func asleep(w *world) {
+	settle(w)
+	w.orderAll(hibernating)
+	w.mustUntil("the clusters sleep", time.Hour, func() bool { return w.allShow(hibernating) })
+}
+
+func awake(w *world) {
+	asleep(w)
+	w.orderAll(runningNow)
+	w.mustUntil("the clusters run again", time.Hour, func() bool { return w.allShow(runningNow) })
+}
+
+// mustUntil is until for what nothing disturbs.
+func (w *world) mustUntil(what string, limit time.Duration, so func() bool) {
+	if !w.until(limit, so) {
+		w.violate("undisturbed", "not within %s: %s; %s", limit, what, w.conditions())
+	}
+}
+
+func hibernateFlow(s shape) flow {
+	over := func(w *world) bool { return w.allShow(hibernating) }
+	if s.refused {
+		over = func(w *world) bool { return w.allShow(hivev1.ClusterPowerStateFailedToStop) && w.awake() }
+	}
+	return flow{"hibernate", settle, func(w *world) { w.orderAll(hibernating) }, over}
+}
+
+func resumeFlow() flow {
+	return flow{"resume", asleep, func(w *world) { w.orderAll(runningNow) }, func(w *world) bool { return w.allShow(runningNow) }}
+}
+
+func cleanupFlow() flow {
+	return flow{"cleanup", awake, nothing, func(w *world) bool { return w.idle() || w.inUse() && w.calmFor(2*time.Hour) }}
+}
+
+// flows are those of a shape.
+func flows(s shape) []flow {
+	if s.refused {
+		return []flow{hibernateFlow(s)}
+	}
+	return []flow{hibernateFlow(s), resumeFlow(), cleanupFlow()}
+}
+
+// calmFor tells whether nothing was called for so long.
+func (w *world) calmFor(d time.Duration) bool {
+	return time.Since(w.lastCall) >= d
+}
+
+// start begins a flow, disturbed from its first call on.
+func (w *world) start(f flow, disturb func(c *call, done bool) *fault) {
+	f.prepare(w)
+	if disturb != nil {
+		w.disturbers = append(w.disturbers, disturb)
+	}
+	w.counting = true
+	f.begin(w)
+}
+
+// pass runs a flow to its end; whether it is reached in time is not asked here.
+func (w *world) pass(f flow, disturb func(c *call, done bool) *fault) {
+	w.start(f, disturb)
+	w.until(flowWithin, func() bool { return f.over(w) })
+	w.counting = false
+}

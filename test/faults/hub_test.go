@@ -1,0 +1,291 @@
+package faults
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+
+	hivev1 "github.com/overwinter/overwinter/apis/hive/v1"
+	hibernationcontroller "github.com/overwinter/overwinter/pkg/controller/hibernation"
+	"github.com/overwinter/overwinter/pkg/hibernation"
+)
+
+// hub stands in for the hub's API server. It keeps every version of the ClusterDeployments, for caches that lag.
+type hub struct {
+	client.WithWatch
+	world *world
+	made  int
+	// versions are those of each ClusterDeployment, oldest first.
+	versions map[types.NamespacedName][]version
+	// record and recordVersion are the record that was parsed last.
+	records map[string]*hibernation.Record
+}
+
+// version is a ClusterDeployment from one moment on; nil if it was gone.
+type version struct {
+	at time.Time
+	cd *hivev1.ClusterDeployment
+}
+
+func newHub(w *world) *hub {
+	scheme := runtime.NewScheme()
+	must(corev1.AddToScheme(scheme))
+	must(hivev1.AddToScheme(scheme))
+	return &hub{
+		WithWatch: fake.NewClientBuilder().WithScheme(scheme).
+			WithStatusSubresource(&hivev1.ClusterDeployment{}).
+			WithIndex(&hivev1.ClusterDeployment{}, hibernationcontroller.InfraIDIndex, hibernationcontroller.InfraIDsOf).
+			Build(),
+		world: w, versions: map[types.NamespacedName][]version{}, records: map[string]*hibernation.Record{},
+	}
+}
+
+func must(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
+
+// newUID gives an object what an API server gives it.
+func (h *hub) newUID(obj client.Object) {
+	h.made++
+	obj.SetUID(types.UID(fmt.Sprintf("uid-%d", h.made)))
+	if obj.GetGeneration() == 0 {
+		obj.SetGeneration(1)
+	}
+}
+
+// cd returns a ClusterDeployment as it is, nil if there is none.
+func (h *hub) cd(key types.NamespacedName) *hivev1.ClusterDeployment {
+	cd := &hivev1.ClusterDeployment{}
+	if err := h.WithWatch.Get(context.Background(), key, cd); err != nil {
+		must(client.IgnoreNotFound(err))
+		return nil
+	}
+	return cd
+}
+
+// changed notes a new version of a ClusterDeployment. An API server counts the generation up when the spec has changed or
+// the deletion begins; the client library's stand-in does not.
+func (h *hub) changed(key types.NamespacedName) {
+	now := h.cd(key)
+	old := h.latest(key)
+	if now != nil && old != nil && now.UID == old.UID && now.Generation == old.Generation &&
+		(!reflect.DeepEqual(now.Spec, old.Spec) || (now.DeletionTimestamp == nil) != (old.DeletionTimestamp == nil)) {
+		now.Generation++
+		must(h.WithWatch.Update(context.Background(), now))
+		now = h.cd(key)
+	}
+	if now == nil && old == nil || now != nil && old != nil && now.ResourceVersion == old.ResourceVersion {
+		return
+	}
+	h.versions[key] = append(h.versions[key], version{at: time.Now(), cd: now})
+	for _, p := range h.world.processes {
+		p.poke()
+	}
+}
+
+func (h *hub) latest(key types.NamespacedName) *hivev1.ClusterDeployment {
+	if all := h.versions[key]; len(all) > 0 {
+		return all[len(all)-1].cd
+	}
+	return nil
+}
+
+// edit changes a ClusterDeployment as a person does; nothing if there is none.
+func (h *hub) edit(key types.NamespacedName, change func(*hivev1.ClusterDeployment)) {
+	cd := h.cd(key)
+	if cd == nil {
+		return
+	}
+	change(cd)
+	must(h.WithWatch.Update(context.Background(), cd))
+	h.changed(key)
+}
+
+// remove deletes a ClusterDeployment as a person does.
+func (h *hub) remove(key types.NamespacedName) {
+	if cd := h.cd(key); cd != nil {
+		must(h.WithWatch.Delete(context.Background(), cd))
+		h.changed(key)
+	}
+}
+
+// secret returns a Secret, nil if there is none.
+func (h *hub) secret(key types.NamespacedName) *corev1.Secret {
+	s := &corev1.Secret{}
+	if err := h.WithWatch.Get(context.Background(), key, s); err != nil {
+		must(client.IgnoreNotFound(err))
+		return nil
+	}
+	return s
+}
+
+func recordKey(key types.NamespacedName) types.NamespacedName {
+	return types.NamespacedName{Namespace: key.Namespace, Name: hibernation.RecordName(key.Name)}
+}
+
+// record returns the record of a cluster as it is saved, nil if there is none that can be read. It is not to be changed.
+func (h *hub) record(key types.NamespacedName) *hibernation.Record {
+	s := h.secret(recordKey(key))
+	if s == nil {
+		return nil
+	}
+	version := string(s.UID) + "/" + s.ResourceVersion
+	if r, ok := h.records[version]; ok {
+		return r
+	}
+	r := &hibernation.Record{}
+	if json.Unmarshal(s.Data[hibernation.RecordKey], r) != nil {
+		r = nil
+	}
+	clear(h.records)
+	h.records[version] = r
+	return r
+}
+
+// hubClient is the hub as one process sees it: ClusterDeployments are read from its cache, everything else is a call.
+type hubClient struct {
+	*hub
+	process *process
+}
+
+// call makes one call.
+func (h *hubClient) call(ctx context.Context, verb string, obj client.Object, name string, do func() error) error {
+	kind := "clusterdeployment"
+	if _, ok := obj.(*corev1.Secret); ok {
+		kind = "secret"
+	}
+	c := &call{process: h.process, service: hubAPI, op: "hub." + kind + "." + verb, target: name, changes: verb != "get" && verb != "list"}
+	if err := pause(ctx, h.process.latency(2*time.Millisecond)); err != nil {
+		return err
+	}
+	if f := h.world.begin(c); f != nil && f.refuse != nil {
+		return f.refuse(c)
+	}
+	err := do()
+	if kind == "clusterdeployment" {
+		h.changed(client.ObjectKeyFromObject(obj))
+	}
+	if f := h.world.end(c, reason(err)); f != nil && f.lose != nil {
+		return f.lose(c)
+	}
+	return err
+}
+
+func reason(err error) string {
+	if err == nil {
+		return "ok"
+	}
+	if r := apierrors.ReasonForError(err); r != "" {
+		return string(r)
+	}
+	return err.Error()
+}
+
+// Get reads a ClusterDeployment from the cache and anything else live.
+func (h *hubClient) Get(ctx context.Context, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {
+	if cd, ok := obj.(*hivev1.ClusterDeployment); ok {
+		cached := h.process.cached(key)
+		if cached == nil {
+			return apierrors.NewNotFound(schema.GroupResource{Group: hivev1.GroupVersion.Group, Resource: "clusterdeployments"}, key.Name)
+		}
+		cached.DeepCopyInto(cd)
+		return nil
+	}
+	if _, ok := obj.(*corev1.Secret); !ok {
+		return h.WithWatch.Get(ctx, key, obj, opts...)
+	}
+	return h.call(ctx, "get", obj, key.Name, func() error { return h.process.readSecret(ctx, key, obj) })
+}
+
+// List lists ClusterDeployments of one infraID from the cache.
+func (h *hubClient) List(_ context.Context, list client.ObjectList, opts ...client.ListOption) error {
+	out, ok := list.(*hivev1.ClusterDeploymentList)
+	if !ok {
+		return fmt.Errorf("nobody lists %T", list)
+	}
+	options := client.ListOptions{}
+	options.ApplyOptions(opts)
+	infraID, _ := options.FieldSelector.RequiresExactMatch(hibernationcontroller.InfraIDIndex)
+	for _, key := range h.world.keys() {
+		cd := h.process.cached(key)
+		if cd != nil && slices.Contains(hibernationcontroller.InfraIDsOf(cd), infraID) {
+			out.Items = append(out.Items, *cd.DeepCopy())
+		}
+	}
+	return nil
+}
+
+// Create makes an object.
+func (h *hubClient) Create(ctx context.Context, obj client.Object, opts ...client.CreateOption) error {
+	return h.call(ctx, "create", obj, obj.GetName(), func() error {
+		h.newUID(obj)
+		return h.WithWatch.Create(ctx, obj, opts...)
+	})
+}
+
+// Update replaces an object.
+func (h *hubClient) Update(ctx context.Context, obj client.Object, opts ...client.UpdateOption) error {
+	return h.call(ctx, "update", obj, obj.GetName(), func() error { return h.WithWatch.Update(ctx, obj, opts...) })
+}
+
+// Patch patches an object.
+func (h *hubClient) Patch(ctx context.Context, obj client.Object, patch client.Patch, opts ...client.PatchOption) error {
+	return h.call(ctx, "patch", obj, obj.GetName(), func() error {
+		if err := h.WithWatch.Patch(ctx, obj, patch, opts...); err != nil {
+			return err
+		}
+		key := client.ObjectKeyFromObject(obj)
+		h.changed(key)
+		if cd, ok := obj.(*hivev1.ClusterDeployment); ok && h.cd(key) != nil {
+			h.cd(key).DeepCopyInto(cd)
+		}
+		return nil
+	})
+}
+
+// Delete deletes an object.
+func (h *hubClient) Delete(ctx context.Context, obj client.Object, opts ...client.DeleteOption) error {
+	return h.call(ctx, "delete", obj, obj.GetName(), func() error { return h.WithWatch.Delete(ctx, obj, opts...) })
+}
+
+// Status returns the writer of the status.
+func (h *hubClient) Status() client.SubResourceWriter {
+	return &statusWriter{SubResourceWriter: h.WithWatch.Status(), hub: h}
+}
+
+type statusWriter struct {
+	client.SubResourceWriter
+	hub *hubClient
+}
+
+// Patch patches the status.
+func (s *statusWriter) Patch(ctx context.Context, obj client.Object, patch client.Patch, opts ...client.SubResourcePatchOption) error {
+	return s.hub.call(ctx, "patch.status", obj, obj.GetName(), func() error {
+		return s.SubResourceWriter.Patch(ctx, obj, patch, opts...)
+	})
+}
+
+// pause waits, unless the context ends first.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}

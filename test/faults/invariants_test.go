@@ -1,0 +1,311 @@
+package faults
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/overwinter/overwinter/pkg/hibernation"
+	"github.com/overwinter/overwinter/test/cloud"
+)
+
+// What must hold at each step. The names in brackets are those by which the planted bugs are told apart.
+
+func (w *world) violate(check, format string, args ...any) {
+	text := "[" + check + "] " + fmt.Sprintf(format, args...)
+	if slices.Contains(w.violations, text) {
+		return
+	}
+	w.trace.add("VIOLATION %s", text)
+	w.violations = append(w.violations, text)
+}
+
+// check looks at the whole world.
+func (w *world) check(after string) {
+	servers := map[string][]cloud.Server{}
+	for _, s := range w.cloud.Servers() {
+		if s.Project == cloud.DefaultProject && s.Status != "DELETED" {
+			servers[s.Name] = append(servers[s.Name], s)
+		}
+	}
+	images := map[string][]cloud.Image{}
+	for _, img := range w.cloud.Images() {
+		if img.Machine != "" && img.Status == "active" {
+			images[img.Machine] = append(images[img.Machine], img)
+		}
+	}
+	for name, infraID := range w.initial.machines {
+		if w.lost[name] || w.dropped[infraID] {
+			continue
+		}
+		w.checkCopies(name, servers[name], images[name], after)
+		w.checkTwins(name, servers[name], after)
+	}
+	for _, r := range w.cloud.Regressions() {
+		if !w.lost[r.Name] {
+			w.violate("back-in-time", "%s was started with %d writes on its disk, and had written %d", r.Name, r.Started, r.Highest)
+		}
+	}
+	for _, leak := range w.trace.leaked {
+		w.violate("credential", "a credential is in: %s", leak)
+	}
+}
+
+// checkCopies: a machine has a live server or a complete snapshot that holds all it ever wrote.
+func (w *world) checkCopies(name string, servers []cloud.Server, images []cloud.Image, after string) {
+	highest := w.cloud.Written(cloud.DefaultProject, name)
+	for _, s := range servers {
+		if s.Writes >= highest && s.Status != "SOFT_DELETED" && s.Status != "BUILD" && s.TaskState != "deleting" {
+			return
+		}
+	}
+	for _, img := range images {
+		if img.Writes >= highest {
+			return
+		}
+	}
+	w.violate("lost-disk", "after %s no live server and no snapshot of %s holds the %d writes that it made", after, name, highest)
+}
+
+// checkTwins: there is at most one server of a name.
+func (w *world) checkTwins(name string, servers []cloud.Server, after string) {
+	live := slices.DeleteFunc(slices.Clone(servers), func(s cloud.Server) bool { return s.Status == "SOFT_DELETED" || s.Status == "ERROR" })
+	if len(live) > 1 && !w.twins {
+		w.violate("twin", "after %s there are %d servers called %s", after, len(live), name)
+	}
+}
+
+// guard looks at a request before it is carried out, together with the record as it is saved at that moment.
+func (w *world) guard(c *call) {
+	if !c.changes {
+		return
+	}
+	check := map[string]func(*call, string, *hibernation.Record) (string, string){
+		"nova.server.pause":       w.guardPause,
+		"nova.server.createImage": w.guardSnapshot,
+		"nova.server.delete":      w.guardDelete,
+		"nova.server.forceDelete": w.guardDelete,
+		"nova.server.create":      w.guardCreate,
+		"nova.server.unpause":     w.guardStart,
+		"nova.server.start":       w.guardStart,
+		"glance.image.delete":     w.guardImage,
+		"glance.tag.add":          nil,
+	}
+	f, known := check[c.op]
+	if !known {
+		w.violate("foreign", "nobody expects %s", c)
+		return
+	}
+	if f == nil {
+		return
+	}
+	infraID := w.clusterOf(c)
+	if infraID == "" {
+		w.violate("foreign", "%s is not of a cluster that is managed", c)
+		return
+	}
+	record := w.hub.record(key(infraID))
+	if record == nil {
+		w.violate("intent", "%s without a record", c)
+		return
+	}
+	if check, why := f(c, infraID, record); why != "" {
+		w.violate(check, "%s: %s", c, why)
+	}
+}
+
+// clusterOf returns the managed cluster that a changing request is about, "" if it is about none.
+func (w *world) clusterOf(c *call) string {
+	id := ""
+	switch {
+	case c.op == "nova.server.create":
+		id = w.initial.machines[bodyName(c, "server")]
+	case strings.HasPrefix(c.op, "nova."):
+		s, ok := w.cloud.Server(c.http.Target)
+		if !ok {
+			return w.clusterOfRecord(c.http.Target)
+		}
+		id = s.Metadata["openshiftClusterID"]
+	default:
+		img, ok := w.cloud.Image(c.http.Target)
+		if !ok {
+			return w.clusterOfImage(c.http.Target)
+		}
+		if w.foreign[img.ID] {
+			return ""
+		}
+		id = w.initial.machines[img.Machine]
+	}
+	if !slices.Contains(w.shape.clusters, id) {
+		return ""
+	}
+	return id
+}
+
+// clusterOfRecord returns the cluster whose record names a server that exists no more.
+func (w *world) clusterOfRecord(serverID string) string {
+	for _, id := range w.shape.clusters {
+		if r := w.hub.record(key(id)); r != nil && slices.ContainsFunc(r.Machines, func(m *hibernation.Machine) bool {
+			return m.ServerID == serverID || m.Creation != nil && (m.Creation.ServerID == serverID || m.Creation.Discarded == serverID)
+		}) {
+			return id
+		}
+	}
+	return ""
+}
+
+// clusterOfImage returns the cluster whose record names an image that exists no more.
+func (w *world) clusterOfImage(imageID string) string {
+	for _, id := range w.shape.clusters {
+		if s := w.hub.secret(recordKey(key(id))); s != nil && strings.Contains(string(s.Data[hibernation.RecordKey]), imageID) {
+			return id
+		}
+	}
+	return ""
+}
+
+func bodyName(c *call, of string) string {
+	var body map[string]struct {
+		Name string `json:"name"`
+	}
+	if json.Unmarshal(c.http.Body, &body) != nil {
+		return ""
+	}
+	return body[of].Name
+}
+
+func machineOf(record *hibernation.Record, serverID string) *hibernation.Machine {
+	for _, m := range record.Machines {
+		if m.ServerID == serverID {
+			return m
+		}
+	}
+	return nil
+}
+
+// guardPause: what the servers are and how their snapshots will be called is saved before the first is touched.
+func (w *world) guardPause(c *call, _ string, record *hibernation.Record) (string, string) {
+	switch m := machineOf(record, c.http.Target); {
+	case m == nil:
+		return "intent", "the server is not in the record"
+	case record.Cut == nil || record.Cut.Abandoned || !m.InCut:
+		return "abandoned", "the server is in no cut, or in one that is given up"
+	case m.Shot == nil || m.Shot.Name == "" || m.Before == "":
+		return "intent", "how it is snapshotted and what it was is not saved"
+	}
+	return "", ""
+}
+
+// guardSnapshot: no snapshot before every server of the cluster is stopped, and none that is not saved first.
+func (w *world) guardSnapshot(c *call, infraID string, record *hibernation.Record) (string, string) {
+	if check, why := w.guardPause(c, infraID, record); why != "" {
+		return check, why
+	}
+	m := machineOf(record, c.http.Target)
+	if !record.Cut.Shooting || m.Shot.Asked == nil {
+		return "intent", "that this snapshot is asked for is not saved"
+	}
+	if name := bodyName(c, "createImage"); name != m.Shot.Name {
+		return "intent", fmt.Sprintf("it is called %q and %q is saved", name, m.Shot.Name)
+	}
+	for _, s := range w.serversOf(infraID) {
+		if known := machineOf(record, s.ID); s.Status == "ACTIVE" && (known == nil || known.InCut) {
+			return "barrier", s.Name + " is still running"
+		}
+	}
+	return "", ""
+}
+
+// guardDelete: only what the sealed record names is deleted, as it was snapshotted; or what never ran.
+func (w *world) guardDelete(c *call, infraID string, record *hibernation.Record) (string, string) {
+	srv, there := w.cloud.Server(c.http.Target)
+	if record.Opened != nil {
+		return w.guardDiscard(srv, there, record)
+	}
+	m := machineOf(record, c.http.Target)
+	switch {
+	case m == nil:
+		return "seal", "the server is not in the record"
+	case record.Sealed == nil || record.Cut != nil:
+		return "seal", "the record is not sealed"
+	case record.Deleting == nil:
+		return "intent", "that servers are deleted is not saved"
+	case there && !slices.Contains([]string{"PAUSED", "SHUTOFF", "SOFT_DELETED", "ERROR", "DELETED"}, srv.Status):
+		return "seal", "the server is " + srv.Status
+	}
+	for _, m := range record.Machines {
+		img, ok := w.cloud.Image(m.Snapshot.ID)
+		if !ok || img.Status != "active" || img.Properties["instance_uuid"] != m.Snapshot.ServerID {
+			return "seal", "the snapshot of " + m.Name + " is not there"
+		}
+		if highest := w.cloud.Written(cloud.DefaultProject, m.Name); m.ServerID == c.http.Target && !w.lost[m.Name] && img.Writes < highest {
+			return "seal", fmt.Sprintf("%d writes are in the snapshot of %s, which has made %d", img.Writes, m.Name, highest)
+		}
+	}
+	_ = infraID
+	return "", ""
+}
+
+// guardDiscard: a server that has run is never deleted to be made again.
+func (w *world) guardDiscard(srv cloud.Server, there bool, record *hibernation.Record) (string, string) {
+	if there && !srv.Launched.IsZero() && !w.lost[srv.Name] {
+		return "ran", "the server has run"
+	}
+	if there && !slices.ContainsFunc(record.Machines, func(m *hibernation.Machine) bool { return m.Name == srv.Name }) {
+		return "seal", "the server is not in the record"
+	}
+	return "", ""
+}
+
+// guardCreate: that servers are made is saved first, no server is made twice, and each of its own snapshot.
+func (w *world) guardCreate(c *call, infraID string, record *hibernation.Record) (string, string) {
+	var body struct {
+		Server struct {
+			Name     string `json:"name"`
+			ImageRef string `json:"imageRef"`
+		} `json:"server"`
+	}
+	if err := json.Unmarshal(c.http.Body, &body); err != nil {
+		return "intent", err.Error()
+	}
+	if record.Sealed == nil || record.Opened == nil || record.Cut != nil {
+		return "intent", "the record is not opened"
+	}
+	for _, s := range w.serversOf(infraID) {
+		if s.Name == body.Server.Name && !w.twins {
+			return "twin", fmt.Sprintf("there is %s %s already, %s", s.Name, s.ID, s.Status)
+		}
+	}
+	for _, m := range record.Machines {
+		if m.Name == body.Server.Name && m.Snapshot != nil && m.Snapshot.ID == body.Server.ImageRef {
+			if m.Creation == nil || m.Creation.Asked == nil {
+				return "intent", "that this server is asked for is not saved"
+			}
+			return "", ""
+		}
+	}
+	return "intent", "it is not of a machine and its snapshot"
+}
+
+// guardStart: nothing runs again before the cut is given up, or its snapshots are in use.
+func (w *world) guardStart(_ *call, _ string, record *hibernation.Record) (string, string) {
+	if record.Cut == nil && record.Opened != nil || record.Cut != nil && record.Cut.Abandoned && (record.Sealed == nil || record.Opened != nil) {
+		return "", ""
+	}
+	return "abandoned", "the cut is not abandoned"
+}
+
+// guardImage: no image is deleted that a machine still needs.
+func (w *world) guardImage(c *call, infraID string, record *hibernation.Record) (string, string) {
+	img, ok := w.cloud.Image(c.http.Target)
+	if !ok || img.Status != "active" || w.dropped[infraID] {
+		return "", ""
+	}
+	for _, m := range record.Machines {
+		if m.Snapshot != nil && m.Snapshot.ID == c.http.Target {
+			return "last-copy", "it is the snapshot of " + m.Name
+		}
+	}
+	return "", ""
+}

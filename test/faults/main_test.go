@@ -1,0 +1,64 @@
+package faults
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+)
+
+// What a run of the tests is to do. Without flags it is a sample of everything, fast enough for every day.
+var (
+	full  = flag.Bool("full", false, "try every point, not a sample")
+	seeds = flag.Int("seeds", 0, "how many random schedules; 0 is a few")
+	first = flag.Uint64("seed", 1, "the first of them")
+	lines = flag.Int("trace", 160, "how many lines of the trace of a run that failed are shown")
+)
+
+// tally is what was tried.
+type tally struct {
+	crashes, faults, schedules, violations atomic.Int64
+	traces                                 atomic.Int64
+}
+
+var tried tally //nolint:gochecknoglobals // printed by TestMain, counted by all tests
+
+// mostTraces is how many runs that failed are shown with their trace.
+const mostTraces = 5
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	code := m.Run()
+	fmt.Printf("faults: crash-points=%d fault-points=%d schedules=%d violations=%d\n",
+		tried.crashes.Load(), tried.faults.Load(), tried.schedules.Load(), tried.violations.Load())
+	os.Exit(code)
+}
+
+// inWorld runs a test in a world of its own, on virtual time, and reports what was violated.
+func inWorld(t *testing.T, s shape, seed uint64, run func(w *world)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(s, seed)
+		run(w)
+		w.close()
+		w.report(t)
+	})
+}
+
+// report fails the test if anything was violated, with a trace and the command that repeats it.
+func (w *world) report(t *testing.T) {
+	t.Helper()
+	if len(w.violations) == 0 {
+		return
+	}
+	tried.violations.Add(int64(len(w.violations)))
+	for _, v := range w.violations {
+		t.Error(v)
+	}
+	t.Logf("to repeat it: go test ./test/faults -full -seed=%d -run='^%s$'", w.seed, t.Name())
+	if tried.traces.Add(1) <= mostTraces {
+		t.Logf("the end of what happened:\n%s", w.trace.tail(*lines))
+	}
+}

@@ -1,0 +1,64 @@
+package faults
+
+import (
+	"time"
+
+	"github.com/overwinter/overwinter/test/cloud"
+)
+
+// shape is a kind of cluster on a kind of cloud. What the engine learns later becomes one more row.
+type shape struct {
+	name             string
+	masters, workers int
+	// clusters are the infraIDs of those that are managed; one if empty.
+	clusters []string
+	cloud    func(*cloud.Options)
+	// seeded changes what the cloud has been seeded with.
+	seeded func(*world)
+	// inFlight is how many snapshots are made at once.
+	inFlight int
+	// refused says that the cloud does not let the cluster hibernate until mend is called.
+	refused bool
+	mend    func(*world)
+}
+
+const infraID = "demo-x7k2p"
+
+func uneven(s cloud.Server) time.Duration {
+	return time.Duration(500+len(s.Name)*37%900+int(s.Name[len(s.Name)-1])*40) * time.Millisecond
+}
+
+func shapes() []shape {
+	return []shape{
+		{name: "one", masters: 1},
+		{name: "six", masters: 3, workers: 3},
+		{name: "thirty", masters: 3, workers: 27},
+		{name: "in-use", masters: 1, workers: 1, cloud: func(o *cloud.Options) { o.ImagesInUse = true }},
+		{name: "soft-delete", masters: 1, workers: 1, cloud: func(o *cloud.Options) { o.ReclaimInterval = time.Hour }},
+		{
+			name: "image-quota", masters: 1, workers: 1, refused: true,
+			cloud: func(o *cloud.Options) {
+				q := cloud.DefaultQuota()
+				q.Images = 3
+				o.Quotas = &q
+			},
+			mend: func(w *world) { w.cloud.SetQuota(cloud.DefaultProject, cloud.DefaultQuota()) },
+		},
+		{name: "prefixes", masters: 1, clusters: []string{infraID, infraID + "-b", infraID + "-b-c"}},
+		{
+			name: "uneven", masters: 1, workers: 3, inFlight: 2,
+			cloud:  func(o *cloud.Options) { o.Latencies.SnapshotUploadOf = uneven },
+			seeded: func(w *world) { w.cloud.SetServerState(w.seeds[0].Workers[0].ID, "SHUTOFF") },
+		},
+		{name: "old-nova", masters: 1, workers: 1, cloud: func(o *cloud.Options) { o.MaxMicroversion = "2.60" }},
+	}
+}
+
+func shapeNamed(name string) shape {
+	for _, s := range shapes() {
+		if s.name == name {
+			return s
+		}
+	}
+	panic("there is no shape " + name)
+}
