@@ -5,6 +5,7 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/util/sets"
 
 	"github.com/overwinter/overwinter/test/cloud"
 )
@@ -167,13 +168,31 @@ func TestUsersOwnImageIsKept(t *testing.T) {
 	r.g.Expect(ok).To(BeTrue())
 }
 
-// A cloud that deletes softly keeps servers and their quota: they are deleted for good.
+// A cloud that deletes softly keeps servers and their quota: they are deleted for good, each once, however long it takes.
 func TestSoftDelete(t *testing.T) {
-	r := newRig(t, 1, 1, func(s *setup) { s.cloud.ReclaimInterval = 24 * time.Hour })
+	r := newRig(t, 1, 1, func(s *setup) {
+		s.cloud.ReclaimInterval, s.cloud.Latencies.Delete = 24*time.Hour, 30*time.Second
+	})
 	r.hibernate()
 	r.g.Expect(r.cloud.Ledger().Count("nova.server.forceDelete")).To(Equal(2))
 	r.g.Expect(r.cloud.Usage(project).Instances).To(BeZero())
 	r.expectAsleep()
 	r.resume()
 	r.expectClean()
+}
+
+// So is a server that is given up because an annotation orders to make it again.
+func TestSoftDeleteOfADiscardedServer(t *testing.T) {
+	r := newRig(t, 1, 1, func(s *setup) {
+		s.cloud.ReclaimInterval, s.cloud.Latencies.Delete = 24*time.Hour, 30*time.Second
+	})
+	r.hibernate()
+	r.resume()
+	r.cloud.FailServer(r.now(master0).ID, "the host died")
+	r.cluster.Remake = sets.New(master0)
+	r.cloud.Ledger().Reset()
+	r.resume()
+	r.g.Expect(r.cloud.Ledger().Count("nova.server.delete")).To(Equal(1))
+	r.g.Expect(r.cloud.Ledger().Count("nova.server.forceDelete")).To(Equal(1))
+	r.g.Expect(r.cloud.Usage(project).Instances).To(Equal(2))
 }

@@ -219,9 +219,10 @@ func (s *Session) discarded(ctx context.Context, m *Machine) (*openstackclient.S
 	case srv == nil:
 		c.Discarded, c.ServerID, c.Ran, s.dirty = "", "", false, true
 		return nil, "", nil
+	case srv.TaskState != "", srv.Status == statusDeleted:
 	case srv.Status == statusSoftDeleted:
 		return nil, "its failed server is being deleted", s.forceDelete(ctx, m, srv.ID)
-	case srv.Status != statusDeleted && srv.TaskState == "":
+	default:
 		return nil, "its failed server is being deleted", s.deleteFailed(ctx, m, srv.ID)
 	}
 	return nil, "its failed server is being deleted", nil

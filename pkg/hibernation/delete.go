@@ -135,7 +135,7 @@ func (s *Session) gone(ctx context.Context) (Progress, error) {
 		if err != nil {
 			return Progress{}, err
 		}
-		if srv != nil && srv.Status == statusSoftDeleted {
+		if srv != nil && srv.Status == statusSoftDeleted && srv.TaskState == "" {
 			soft = append(soft, m)
 		}
 	}
