@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -20,34 +21,38 @@ import (
 type Cloud struct {
 	opts   Options
 	clock  clock.Clock
-	routes []route
 	ledger *Ledger
 	maxMV  int
 
 	mu sync.Mutex // guards everything below
 	// now is the time of the cloud: that of the clock at the last look, or of the event being done.
-	now   time.Time
-	ahead time.Duration // of the clock: what Settle has skipped
-	queue eventQueue
-	seq   int
-	rng   *rand.Rand
-	url   string
+	now      time.Time
+	ahead    time.Duration // of the clock: what Settle has skipped
+	queue    eventQueue
+	seq      int
+	scratch  []byte // for what is being written
+	patterns map[string]*regexp.Regexp
+	// version counts what may have changed something; see Version.
+	version uint64
+	rng     *rand.Rand
+	url     string
 
-	projects map[string]*project
-	users    map[string]*user
-	appCreds map[string]*appCredential
+	projects table[project]
+	users    table[user]
+	appCreds table[appCredential]
 	tokens   map[string]*token
 
-	servers  map[string]*server
-	groups   map[string]*serverGroup
-	flavors  map[string]*flavor
+	servers  map[string]*server // all there ever were: their history stays
+	live     table[server]      // those that GET shows
+	groups   table[serverGroup]
+	flavors  table[flavor]
 	keypairs map[string]map[string]*keypair // by user, then by name
-	volumes  map[string]*volume
-	images   map[string]*image
-	networks map[string]*network
-	subnets  map[string]*subnet
-	ports    map[string]*port
-	secs     map[string]*securityGroup
+	volumes  table[volume]
+	images   table[image]
+	networks table[network]
+	subnets  table[subnet]
+	ports    table[port]
+	secs     table[securityGroup]
 
 	machines    map[machineKey]*machine
 	regressions []Regression
@@ -66,17 +71,13 @@ type Cloud struct {
 func New(opts Options) *Cloud {
 	opts = opts.withDefaults()
 	c := &Cloud{
-		opts: opts, clock: opts.Clock, ledger: &Ledger{}, now: opts.Clock.Now(), url: strings.TrimSuffix(opts.URL, "/"), hooks: opts.Hooks,
-		projects: map[string]*project{}, users: map[string]*user{}, appCreds: map[string]*appCredential{}, tokens: map[string]*token{},
-		servers: map[string]*server{}, groups: map[string]*serverGroup{}, flavors: map[string]*flavor{},
-		keypairs: map[string]map[string]*keypair{}, volumes: map[string]*volume{}, images: map[string]*image{},
-		networks: map[string]*network{}, subnets: map[string]*subnet{}, ports: map[string]*port{}, secs: map[string]*securityGroup{},
+		opts: opts, clock: opts.Clock, ledger: &Ledger{most: opts.LedgerSize}, now: opts.Clock.Now(), url: strings.TrimSuffix(opts.URL, "/"), hooks: opts.Hooks,
+		tokens: map[string]*token{}, servers: map[string]*server{}, keypairs: map[string]map[string]*keypair{},
 		machines: map[machineKey]*machine{}, failures: map[failureKey]string{}, lastLists: map[string]*reply{},
 		watchers: map[int]func(ServerEvent){},
 	}
 	c.rng = newRand(opts.Seed)
 	c.maxMV = mustMinor(opts.MaxMicroversion)
-	c.routes = routes()
 	for _, a := range opts.Accounts {
 		c.AddAccount(a)
 	}
@@ -104,7 +105,7 @@ func (c *Cloud) addBasics() {
 		{name: "rig.bfv", vcpus: 4, ram: 8192},
 	} {
 		f.id = c.newID()
-		c.flavors[f.id] = &f
+		c.flavors.put(f.id, &f)
 	}
 	operator := c.projectNamed("admin")
 	n := c.addNetwork(operator, "external")

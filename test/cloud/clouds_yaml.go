@@ -48,10 +48,8 @@ func (c *Cloud) AuthURL() string { return c.URL() + "/identity/v3" }
 func (c *Cloud) ProjectID(name string) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, p := range c.projects {
-		if p.name == name {
-			return p.id
-		}
+	if p := c.projects.find(func(p *project) bool { return p.name == name }); p != nil {
+		return p.id
 	}
 	return ""
 }

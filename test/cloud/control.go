@@ -35,6 +35,7 @@ func (c *Cloud) FailNextSnapshot(serverName string) {
 func (c *Cloud) failNext(what failure, serverName, message string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.version++
 	c.failures[failureKey{what, serverName}] = message
 }
 
@@ -52,7 +53,7 @@ func (c *Cloud) takeFailure(what failure, serverName string) string {
 // withServer runs f on a server and says whether there is one.
 func (c *Cloud) withServer(id string, f func(*server)) bool {
 	found := false
-	c.locked(func() {
+	c.alter(func() {
 		if s := c.servers[id]; s != nil && !s.ended() {
 			found = true
 			f(s)
@@ -143,7 +144,7 @@ func (c *Cloud) SetServerTags(id string, tags ...string) bool {
 
 // SetCellDown says whether the Nova cell of these servers answers. While it does not, lists leave the servers out and are still answered 200.
 func (c *Cloud) SetCellDown(down bool, ids ...string) {
-	c.locked(func() {
+	c.alter(func() {
 		for _, id := range ids {
 			if s := c.servers[id]; s != nil {
 				s.hidden = down
@@ -154,7 +155,7 @@ func (c *Cloud) SetCellDown(down bool, ids ...string) {
 
 // DeleteImage removes an image, protected or not.
 func (c *Cloud) DeleteImage(id string) bool {
-	return c.withImage(id, func(img *image) { delete(c.images, img.id) })
+	return c.withImage(id, func(img *image) { c.dropImage(img) })
 }
 
 // SetImageStatus puts an image into a status such as "active" or "killed".
@@ -178,20 +179,20 @@ func (c *Cloud) SetImageProperty(id, key, value string) bool {
 }
 
 // SetLatencies replaces Options.Latencies for all that begins from now on.
-func (c *Cloud) SetLatencies(l Latencies) { c.locked(func() { c.opts.Latencies = l }) }
+func (c *Cloud) SetLatencies(l Latencies) { c.alter(func() { c.opts.Latencies = l }) }
 
 // SetReclaimInterval replaces Options.ReclaimInterval.
 func (c *Cloud) SetReclaimInterval(d time.Duration) {
-	c.locked(func() { c.opts.ReclaimInterval = d })
+	c.alter(func() { c.opts.ReclaimInterval = d })
 }
 
 // SetImagesInUse turns Options.ImagesInUse on or off.
-func (c *Cloud) SetImagesInUse(on bool) { c.locked(func() { c.opts.ImagesInUse = on }) }
+func (c *Cloud) SetImagesInUse(on bool) { c.alter(func() { c.opts.ImagesInUse = on }) }
 
 func (c *Cloud) withImage(id string, f func(*image)) bool {
 	found := false
-	c.locked(func() {
-		if img := c.images[id]; img != nil {
+	c.alter(func() {
+		if img := c.images.get(id); img != nil {
 			found = true
 			f(img)
 		}
@@ -202,9 +203,9 @@ func (c *Cloud) withImage(id string, f func(*image)) bool {
 // DeletePort removes a port.
 func (c *Cloud) DeletePort(id string) bool {
 	found := false
-	c.locked(func() {
-		_, found = c.ports[id]
-		delete(c.ports, id)
+	c.alter(func() {
+		found = c.ports.get(id) != nil
+		c.ports.drop(id)
 	})
 	return found
 }
@@ -212,8 +213,8 @@ func (c *Cloud) DeletePort(id string) bool {
 // BindPort sets a port's device ID, "" included, as somebody might by hand.
 func (c *Cloud) BindPort(id, deviceID string) bool {
 	found := false
-	c.locked(func() {
-		if p := c.ports[id]; p != nil {
+	c.alter(func() {
+		if p := c.ports.get(id); p != nil {
 			found = true
 			p.deviceID = deviceID
 			c.touch(p)
@@ -224,7 +225,7 @@ func (c *Cloud) BindPort(id, deviceID string) bool {
 
 // SetQuota replaces a project's quotas.
 func (c *Cloud) SetQuota(projectName string, q Quota) {
-	c.locked(func() { c.projectNamed(projectName).quota = q })
+	c.alter(func() { c.projectNamed(projectName).quota = q })
 }
 
 // Usage is what a project uses of Nova's quotas.
@@ -244,10 +245,8 @@ func (c *Cloud) Usage(projectName string) Usage {
 func (c *Cloud) Servers() []Server {
 	var out []Server
 	c.locked(func() {
-		for _, s := range c.servers {
-			if !s.gone {
-				out = append(out, c.serverState(s))
-			}
+		for _, s := range c.live.all() {
+			out = append(out, c.serverState(s))
 		}
 	})
 	slices.SortFunc(out, func(a, b Server) int {
@@ -277,10 +276,7 @@ func (c *Cloud) ServersNamed(projectName, name string) []Server {
 func (c *Cloud) Images() []Image {
 	var out []Image
 	c.locked(func() {
-		imgs := make([]*image, 0, len(c.images))
-		for _, img := range c.images {
-			imgs = append(imgs, img)
-		}
+		imgs := slices.Clone(c.images.all())
 		slices.SortFunc(imgs, func(a, b *image) int { return a.seq - b.seq })
 		for _, img := range imgs {
 			out = append(out, img.state())
@@ -292,7 +288,12 @@ func (c *Cloud) Images() []Image {
 // Image returns an image by ID.
 func (c *Cloud) Image(id string) (Image, bool) {
 	var out Image
-	found := c.withImage(id, func(img *image) { out = img.state() })
+	found := false
+	c.locked(func() {
+		if img := c.images.get(id); img != nil {
+			out, found = img.state(), true
+		}
+	})
 	return out, found
 }
 
@@ -300,7 +301,7 @@ func (c *Cloud) Image(id string) (Image, bool) {
 func (c *Cloud) Ports() []Port {
 	var out []Port
 	c.locked(func() {
-		for _, p := range c.ports {
+		for _, p := range c.ports.all() {
 			out = append(out, p.state())
 		}
 	})
@@ -319,11 +320,11 @@ type Volume struct {
 func (c *Cloud) Volumes() []Volume {
 	var out []Volume
 	c.locked(func() {
-		for _, id := range sortedKeys(c.volumes) {
-			v := c.volumes[id]
+		for _, v := range c.volumes.all() {
 			out = append(out, Volume{ID: v.id, Project: v.project.name, Status: v.status, Snapshots: v.snapshots})
 		}
 	})
+	slices.SortFunc(out, func(a, b Volume) int { return strings.Compare(a.ID, b.ID) })
 	return out
 }
 
@@ -333,14 +334,14 @@ type ServerGroup struct {
 	Members                   []string
 }
 
-// ServerGroups returns all server groups, by age.
+// ServerGroups returns all server groups, by name and then by age.
 func (c *Cloud) ServerGroups() []ServerGroup {
 	var out []ServerGroup
 	c.locked(func() {
-		for _, g := range c.groups {
+		for _, g := range c.groups.all() {
 			out = append(out, ServerGroup{ID: g.id, Name: g.name, Project: g.project.name, Policy: g.policy, Members: slices.Clone(g.members)})
 		}
 	})
-	slices.SortFunc(out, func(a, b ServerGroup) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortStableFunc(out, func(a, b ServerGroup) int { return strings.Compare(a.Name, b.Name) })
 	return out
 }

@@ -88,7 +88,7 @@ func (c *Cloud) Write(serverID string, n int64) bool {
 func (c *Cloud) Written(projectName, serverName string) int64 {
 	var highest int64
 	c.locked(func() {
-		for _, s := range c.servers {
+		for _, s := range c.live.all() {
 			c.writesOf(s)
 		}
 		if m := c.machines[machineKey{projectName, serverName}]; m != nil {

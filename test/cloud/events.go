@@ -51,6 +51,7 @@ func (c *Cloud) runNext() {
 	if e.at.After(c.now) {
 		c.now = e.at
 	}
+	c.version++
 	e.run()
 }
 
@@ -80,13 +81,25 @@ func (c *Cloud) NextEvent() (time.Time, bool) {
 	return at, ok
 }
 
+// alter is locked for an f that changes something.
+func (c *Cloud) alter(f func()) {
+	c.locked(func() {
+		c.version++
+		f()
+	})
+}
+
 // locked runs f on the present state, then tells the watchers.
 func (c *Cloud) locked(f func()) {
+	news := false
 	func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.catchUp()
 		f()
+		news = len(c.undelivered) > 0
 	}()
-	c.deliver()
+	if news {
+		c.deliver()
+	}
 }

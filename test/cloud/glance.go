@@ -36,6 +36,7 @@ type image struct {
 	cutAt      time.Time
 	cutRunning bool
 	machine    string
+	source     *server // of which createImage makes it
 }
 
 func glanceRoutes() []route {
@@ -79,7 +80,7 @@ func inheritable(img *image) map[string]string {
 
 // usableImage returns an image that a project may see, or nil.
 func (c *Cloud) usableImage(p *project, id string) *image {
-	if img := c.images[id]; img != nil && img.visibleTo(p) {
+	if img := c.images.get(id); img != nil && img.visibleTo(p) {
 		return img
 	}
 	return nil
@@ -136,12 +137,18 @@ func (c *Cloud) deleteImage(k *call) *reply {
 	case c.opts.ImagesInUse && c.imageInUse(img):
 		return glanceError(http.StatusConflict, "Image %s could not be deleted because it is in use: The image cannot be deleted because it is in use through the backend store outside of Glance.", img.id)
 	}
-	delete(c.images, img.id)
+	c.dropImage(img)
 	return empty(http.StatusNoContent)
 }
 
+// dropImage removes an image, for good or until somebody restores it.
+func (c *Cloud) dropImage(img *image) {
+	c.images.drop(img.id)
+	c.uploadBreaks(img)
+}
+
 func (c *Cloud) imageInUse(img *image) bool {
-	for _, s := range c.servers {
+	for _, s := range c.live.all() {
 		if s.imageID == img.id && !s.ended() {
 			return true
 		}
@@ -153,7 +160,7 @@ func (c *Cloud) imageInUse(img *image) bool {
 func (c *Cloud) overImageQuota(img *image, size int64) bool {
 	q := img.owner.quota
 	count, total := 0, size
-	for _, other := range c.images {
+	for _, other := range c.images.all() {
 		if other.owner == img.owner {
 			count++
 			total += other.size

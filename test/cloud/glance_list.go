@@ -24,7 +24,7 @@ func (c *Cloud) listImages(k *call) *reply {
 	}
 	limit = min(limit, c.opts.GlanceMaxPageSize)
 	var found []*image
-	for _, img := range c.images {
+	for _, img := range c.images.all() {
 		if img.visibleTo(k.project) && img.fits(k) {
 			found = append(found, img)
 		}

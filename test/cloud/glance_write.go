@@ -25,13 +25,13 @@ func (c *Cloud) createImageRecord(k *call) *reply {
 			return glanceError(http.StatusBadRequest, "Provided object does not match schema 'image': %v is not of type 'string'. Failed validating property '%s'", in[key], key)
 		}
 	}
-	if c.images[img.id] != nil {
+	if c.images.get(img.id) != nil {
 		return glanceError(http.StatusConflict, "Image ID %s already exists!", img.id)
 	}
 	if q := k.project.quota.Images; q >= 0 && c.overImageQuota(img, 0) {
 		return glanceError(http.StatusRequestEntityTooLarge, "Project %s is over the limit of %d for image_count_total.", k.project.id, q)
 	}
-	c.images[img.id] = img
+	c.images.put(img.id, img)
 	rep := answer(http.StatusCreated, img.view())
 	rep.header.Set("Location", c.base(k.Request)+"/image/v2/images/"+img.id)
 	return rep

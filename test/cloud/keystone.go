@@ -7,6 +7,7 @@ import (
 
 type project struct {
 	id, name string
+	hostID   string // of the only host, as this project sees it
 	quota    Quota
 }
 
@@ -81,7 +82,7 @@ func (c *Cloud) AddAccount(a Account) []string {
 		u.projects = append(u.projects, p)
 		ids = append(ids, p.id)
 	}
-	c.users[u.id] = u
+	c.users.put(u.id, u)
 	return ids
 }
 
@@ -94,7 +95,7 @@ func (c *Cloud) AddApplicationCredential(userName, projectName, name string) (id
 		return "", ""
 	}
 	a := &appCredential{id: c.newHexID(), name: name, secret: c.newHexID(), user: u, project: c.projectNamed(projectName)}
-	c.appCreds[a.id] = a
+	c.appCreds.put(a.id, a)
 	return a.id, a.secret
 }
 
@@ -122,24 +123,18 @@ func (c *Cloud) revoke(id string) {
 
 // projectNamed returns the project of that name and makes it if need be.
 func (c *Cloud) projectNamed(name string) *project {
-	for _, p := range c.projects {
-		if p.name == name {
-			return p
-		}
+	if p := c.projects.find(func(p *project) bool { return p.name == name }); p != nil {
+		return p
 	}
 	p := &project{id: c.newHexID(), name: name, quota: *c.opts.Quotas}
-	c.projects[p.id] = p
+	p.hostID = hostIDFor(p.id)
+	c.projects.put(p.id, p)
 	c.addSecurityGroup(p, "default", "Default security group")
 	return p
 }
 
 func (c *Cloud) userNamed(name string) *user {
-	for _, u := range c.users {
-		if u.name == name {
-			return u
-		}
-	}
-	return nil
+	return c.users.find(func(u *user) bool { return u.name == name })
 }
 
 func (c *Cloud) validToken(id string) *token {

@@ -77,7 +77,7 @@ func (c *Cloud) authenticate(req *authRequest) (*user, *project, bool) {
 		u := c.lookUp(id.Password.User)
 		return u, nil, u != nil && same(u.password, id.Password.User.Password)
 	case "application_credential":
-		a := c.appCreds[id.AppCredential.ID]
+		a := c.appCreds.get(id.AppCredential.ID)
 		if a == nil && id.AppCredential.Name != "" {
 			a = c.appCredentialNamed(id.AppCredential.Name, c.lookUp(id.AppCredential.User))
 		}
@@ -99,7 +99,7 @@ func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byt
 
 func (c *Cloud) lookUp(ref userRef) *user {
 	if ref.ID != "" {
-		return c.users[ref.ID]
+		return c.users.get(ref.ID)
 	}
 	if !ref.Domain.known() {
 		return nil
@@ -108,12 +108,7 @@ func (c *Cloud) lookUp(ref userRef) *user {
 }
 
 func (c *Cloud) appCredentialNamed(name string, u *user) *appCredential {
-	for _, a := range c.appCreds {
-		if a.name == name && a.user == u {
-			return a
-		}
-	}
-	return nil
+	return c.appCreds.find(func(a *appCredential) bool { return a.name == name && a.user == u })
 }
 
 // scope returns the project asked for, of which the user must be a member; without one, the user's default.

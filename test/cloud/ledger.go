@@ -40,26 +40,48 @@ type Entry struct {
 // keystone.token.create; nova.server.list, .get, .create, .delete, and actions by their own names without "os-", as in
 // nova.server.createImage; glance.image.list; neutron.port.update.
 type Ledger struct {
+	most int // entries to keep; 0 is all, less than 0 none
+
 	mu      sync.Mutex
 	seq     int
-	entries []Entry
+	entries []ledgerEntry
+}
+
+// ledgerEntry is an Entry whose body is read when somebody asks for it: most never are.
+type ledgerEntry struct {
+	Entry
+	body []byte
 }
 
 func (l *Ledger) begin(k *call) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.seq++
-	e := Entry{
+	if l.most < 0 {
+		return l.seq
+	}
+	e := ledgerEntry{Entry: Entry{
 		Seq: l.seq, At: k.At, Op: k.Op, Method: k.Request.Method, Path: k.Request.URL.RequestURI(), Project: k.Project,
 		Microversion: requestedMicroversion(k.Request.Header), Target: k.Target,
+	}}
+	if !strings.HasPrefix(k.Op, keystone) {
+		e.body = k.Body
 	}
-	if len(k.Body) > 0 && !strings.HasPrefix(k.Op, keystone) {
-		sum := sha256.Sum256(k.Body)
-		e.BodyHash = hex.EncodeToString(sum[:])
-		e.highlight(k.Body)
+	if l.most > 0 && len(l.entries) >= 2*l.most { // half of them at a time, so that each is moved once
+		l.entries = append(make([]ledgerEntry, 0, 2*l.most), l.entries[l.most:]...)
 	}
 	l.entries = append(l.entries, e)
 	return e.Seq
+}
+
+// read takes from the body what an Entry says of it.
+func (e *ledgerEntry) read() {
+	if len(e.body) > 0 {
+		sum := sha256.Sum256(e.body)
+		e.BodyHash = hex.EncodeToString(sum[:])
+		e.highlight(e.body)
+		e.body = nil
+	}
 }
 
 // highlight takes from a body what one asks the ledger for.
@@ -91,23 +113,53 @@ func (e *Entry) highlight(body []byte) {
 func (l *Ledger) end(seq, status int, requestID, fault string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	i, found := slices.BinarySearchFunc(l.entries, seq, func(e Entry, seq int) int { return e.Seq - seq })
-	if found { // not after a Reset
+	i, found := slices.BinarySearchFunc(l.entries, seq, func(e ledgerEntry, seq int) int { return e.Seq - seq })
+	if found { // not after a Reset, nor if it is too old to be kept
 		l.entries[i].Status, l.entries[i].RequestID, l.entries[i].Fault = status, requestID, fault
 	}
 }
 
-// Entries returns all requests since the last Reset, or those whose operation matches one of the patterns (of path.Match, as in "nova.server.*").
+// Entries returns all requests since the last Reset that are kept (see Options.LedgerSize), or those whose operation matches one of
+// the patterns (of path.Match, as in "nova.server.*").
 func (l *Ledger) Entries(patterns ...string) []Entry {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var out []Entry
-	for _, e := range l.entries {
+	for i := range l.kept() {
+		e := &l.kept()[i]
 		if len(patterns) == 0 || matchesAny(patterns, e.Op) {
-			out = append(out, e)
+			e.read()
+			out = append(out, e.Entry)
 		}
 	}
 	return out
+}
+
+// kept are the entries that may be seen.
+func (l *Ledger) kept() []ledgerEntry {
+	if l.most > 0 && len(l.entries) > l.most {
+		return l.entries[len(l.entries)-l.most:]
+	}
+	return l.entries
+}
+
+// Last returns the newest request, and false if there is none.
+func (l *Ledger) Last() (Entry, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.entries) == 0 {
+		return Entry{}, false
+	}
+	e := &l.entries[len(l.entries)-1]
+	e.read()
+	return e.Entry, true
+}
+
+// Requests returns how many requests there have been, kept or not, Resets notwithstanding.
+func (l *Ledger) Requests() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.seq
 }
 
 func matchesAny(patterns []string, op string) bool {

@@ -196,19 +196,19 @@ func (c *Cloud) taggedThing(k *call) *[]string {
 	var tags *[]string
 	switch k.params["kind"] {
 	case "ports":
-		if x := c.ports[k.id()]; x != nil {
+		if x := c.ports.get(k.id()); x != nil {
 			owner, tags = x.project, &x.tags
 		}
 	case "networks":
-		if x := c.networks[k.id()]; x != nil {
+		if x := c.networks.get(k.id()); x != nil {
 			owner, tags = x.project, &x.tags
 		}
 	case "subnets":
-		if x := c.subnets[k.id()]; x != nil {
+		if x := c.subnets.get(k.id()); x != nil {
 			owner, tags = x.project, &x.tags
 		}
 	case "security-groups":
-		if x := c.secs[k.id()]; x != nil {
+		if x := c.secs.get(k.id()); x != nil {
 			owner, tags = x.project, &x.tags
 		}
 	}

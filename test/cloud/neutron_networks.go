@@ -4,30 +4,33 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"slices"
+	"strings"
 )
 
 var networkAttributes = []string{"id", "name", "project_id", "tenant_id", "status", "shared", "router:external", "admin_state_up", "description"}
 
 func (c *Cloud) addNetwork(p *project, name string) *network {
 	n := &network{id: c.newID(), name: name, project: p, created: c.now}
-	c.networks[n.id] = n
+	c.networks.put(n.id, n)
 	return n
 }
 
 // addSubnet panics if cidr is none: it is given by tests.
 func (c *Cloud) addSubnet(p *project, n *network, name, cidr string) *subnet {
 	s := &subnet{id: c.newID(), name: name, project: p, network: n, cidr: netip.MustParsePrefix(cidr), created: c.now}
-	c.subnets[s.id] = s
+	c.subnets.put(s.id, s)
 	return s
 }
 
 func (c *Cloud) subnetsOf(n *network) []*subnet {
 	var out []*subnet
-	for _, id := range sortedKeys(c.subnets) {
-		if c.subnets[id].network == n {
-			out = append(out, c.subnets[id])
+	for _, s := range c.subnets.all() {
+		if s.network == n {
+			out = append(out, s)
 		}
 	}
+	slices.SortFunc(out, func(a, b *subnet) int { return strings.Compare(a.id, b.id) })
 	return out
 }
 
@@ -46,7 +49,7 @@ func (c *Cloud) networkView(n *network) object {
 
 func (c *Cloud) listNetworks(k *call) *reply {
 	var all []object
-	for _, n := range c.networks {
+	for _, n := range c.networks.all() {
 		if n.visibleTo(k.project) {
 			all = append(all, c.networkView(n))
 		}
@@ -55,7 +58,7 @@ func (c *Cloud) listNetworks(k *call) *reply {
 }
 
 func (c *Cloud) seenNetwork(p *project, id string) *network {
-	if n := c.networks[id]; n != nil && n.visibleTo(p) {
+	if n := c.networks.get(id); n != nil && n.visibleTo(p) {
 		return n
 	}
 	return nil
@@ -106,15 +109,15 @@ func (c *Cloud) deleteNetwork(k *call) *reply {
 	case n.project != k.project:
 		return neutronError(http.StatusForbidden, "PolicyNotAuthorized", "rule:delete_network is disallowed by policy")
 	}
-	for _, p := range c.ports {
+	for _, p := range c.ports.all() {
 		if p.network == n {
 			return neutronError(http.StatusConflict, "NetworkInUse", "Unable to complete operation on network %s. There are one or more ports still in use on the network, id for these ports is: %s.", n.id, p.id)
 		}
 	}
 	for _, s := range c.subnetsOf(n) {
-		delete(c.subnets, s.id)
+		c.subnets.drop(s.id)
 	}
-	delete(c.networks, n.id)
+	c.networks.drop(n.id)
 	return empty(http.StatusNoContent)
 }
 
@@ -144,7 +147,7 @@ func lastAddress(p netip.Prefix) netip.Addr {
 
 func (c *Cloud) listSubnets(k *call) *reply {
 	var all []object
-	for _, s := range c.subnets {
+	for _, s := range c.subnets.all() {
 		if s.network.usableBy(k.project) {
 			all = append(all, s.view())
 		}
@@ -157,7 +160,7 @@ func noSubnet(id string) *reply {
 }
 
 func (c *Cloud) showSubnet(k *call) *reply {
-	s := c.subnets[k.id()]
+	s := c.subnets.get(k.id())
 	if s == nil || !s.network.usableBy(k.project) {
 		return noSubnet(k.id())
 	}
@@ -175,7 +178,7 @@ func (c *Cloud) createSubnet(k *call) *reply {
 	if !k.decode(&req) {
 		return badNeutronBody("subnet")
 	}
-	n := c.networks[req.Subnet.NetworkID]
+	n := c.networks.get(req.Subnet.NetworkID)
 	if n == nil || n.project != k.project {
 		return noNetwork(req.Subnet.NetworkID)
 	}
@@ -186,18 +189,18 @@ func (c *Cloud) createSubnet(k *call) *reply {
 }
 
 func (c *Cloud) deleteSubnet(k *call) *reply {
-	s := c.subnets[k.id()]
+	s := c.subnets.get(k.id())
 	if s == nil || s.project != k.project {
 		return noSubnet(k.id())
 	}
-	for _, p := range c.ports {
+	for _, p := range c.ports.all() {
 		for _, ip := range p.fixedIPs {
 			if ip.subnet == s {
 				return neutronError(http.StatusConflict, "SubnetInUse", "Unable to complete operation on subnet %s: One or more ports have an IP allocation from this subnet.", s.id)
 			}
 		}
 	}
-	delete(c.subnets, s.id)
+	c.subnets.drop(s.id)
 	return empty(http.StatusNoContent)
 }
 
@@ -205,18 +208,13 @@ var securityGroupAttributes = []string{"id", "name", "project_id", "tenant_id", 
 
 func (c *Cloud) addSecurityGroup(p *project, name, description string) *securityGroup {
 	g := &securityGroup{id: c.newID(), name: name, description: description, project: p, created: c.now}
-	c.secs[g.id] = g
+	c.secs.put(g.id, g)
 	return g
 }
 
 // securityGroupFor returns a project's group by name or ID.
 func (c *Cloud) securityGroupFor(p *project, nameOrID string) *securityGroup {
-	for _, id := range sortedKeys(c.secs) {
-		if g := c.secs[id]; g.project == p && (g.id == nameOrID || g.name == nameOrID) {
-			return g
-		}
-	}
-	return nil
+	return c.secs.find(func(g *securityGroup) bool { return g.project == p && (g.id == nameOrID || g.name == nameOrID) })
 }
 
 func (g *securityGroup) view() object {
@@ -229,7 +227,7 @@ func (g *securityGroup) view() object {
 
 func (c *Cloud) listSecurityGroups(k *call) *reply {
 	var all []object
-	for _, g := range c.secs {
+	for _, g := range c.secs.all() {
 		if g.project == k.project {
 			all = append(all, g.view())
 		}
@@ -242,7 +240,7 @@ func noSecurityGroup(id string) *reply {
 }
 
 func (c *Cloud) showSecurityGroup(k *call) *reply {
-	g := c.secs[k.id()]
+	g := c.secs.get(k.id())
 	if g == nil || g.project != k.project {
 		return noSecurityGroup(k.id())
 	}
@@ -263,18 +261,18 @@ func (c *Cloud) createSecurityGroup(k *call) *reply {
 }
 
 func (c *Cloud) deleteSecurityGroup(k *call) *reply {
-	g := c.secs[k.id()]
+	g := c.secs.get(k.id())
 	if g == nil || g.project != k.project {
 		return noSecurityGroup(k.id())
 	}
-	for _, p := range c.ports {
+	for _, p := range c.ports.all() {
 		for _, id := range p.securityGroups {
 			if id == g.id {
 				return neutronError(http.StatusConflict, "SecurityGroupInUse", "Security Group %s in use.", g.id)
 			}
 		}
 	}
-	delete(c.secs, g.id)
+	c.secs.drop(g.id)
 	return empty(http.StatusNoContent)
 }
 
@@ -287,7 +285,7 @@ func (c *Cloud) newMAC() string {
 // is not one.
 func (c *Cloud) AddNetwork(projectName, name, cidr string, shared bool) string {
 	var n *network
-	c.locked(func() {
+	c.alter(func() {
 		p := c.projectNamed(projectName)
 		n = c.addNetwork(p, name)
 		n.shared = shared

@@ -77,7 +77,7 @@ func (c *Cloud) unbind(p *port) {
 
 // makePort is Nova making a port for a server, with the server's security groups.
 func (c *Cloud) makePort(s *server, n nic) string {
-	net := c.networks[n.networkID]
+	net := c.networks.get(n.networkID)
 	if net == nil {
 		return ""
 	}
@@ -98,7 +98,7 @@ func (c *Cloud) makePort(s *server, n nic) string {
 		}
 		p.fixedIPs = []fixedIP{{subs[0], address}}
 	}
-	c.ports[p.id] = p
+	c.ports.put(p.id, p)
 	c.bind(p, s)
 	return p.id
 }
@@ -119,7 +119,7 @@ func (c *Cloud) freeAddress(s *subnet) string {
 }
 
 func (c *Cloud) addressTaken(s *subnet, address string) bool {
-	for _, p := range c.ports {
+	for _, p := range c.ports.all() {
 		if slices.Contains(p.fixedIPs, fixedIP{s, address}) {
 			return true
 		}
@@ -129,7 +129,7 @@ func (c *Cloud) addressTaken(s *subnet, address string) bool {
 
 func (c *Cloud) listPorts(k *call) *reply {
 	var all []object
-	for _, p := range c.ports {
+	for _, p := range c.ports.all() {
 		if p.project == k.project {
 			all = append(all, p.view())
 		}
@@ -138,7 +138,7 @@ func (c *Cloud) listPorts(k *call) *reply {
 }
 
 func (c *Cloud) ownPort(k *call) *port {
-	if p := c.ports[k.id()]; p != nil && p.project == k.project {
+	if p := c.ports.get(k.id()); p != nil && p.project == k.project {
 		return p
 	}
 	return nil
@@ -160,7 +160,7 @@ func (c *Cloud) deletePort(k *call) *reply {
 	if c.ownPort(k) == nil {
 		return noPort(k.id())
 	}
-	delete(c.ports, k.id())
+	c.ports.drop(k.id())
 	return empty(http.StatusNoContent)
 }
 
@@ -190,7 +190,7 @@ func (c *Cloud) createPort(k *call) *reply {
 	if !k.decode(&req) {
 		return badNeutronBody("port")
 	}
-	n := c.networks[req.Port.NetworkID]
+	n := c.networks.get(req.Port.NetworkID)
 	if n == nil || !n.usableBy(k.project) {
 		return noNetwork(req.Port.NetworkID)
 	}
@@ -214,12 +214,12 @@ func (c *Cloud) createPort(k *call) *reply {
 		p.fixedIPs = []fixedIP{{subs[0], c.freeAddress(subs[0])}}
 	}
 	p.tags = unique(req.Port.Tags)
-	c.ports[p.id] = p
+	c.ports.put(p.id, p)
 	return answer(http.StatusCreated, object{"port": p.view()})
 }
 
 func (c *Cloud) macTaken(n *network, mac string) bool {
-	for _, p := range c.ports {
+	for _, p := range c.ports.all() {
 		if p.network == n && p.mac == mac {
 			return true
 		}
@@ -281,7 +281,7 @@ func (c *Cloud) change(k *call, p *port, req *portRequest) *reply {
 	}
 	if in.SecurityGroups != nil {
 		for _, id := range in.SecurityGroups {
-			if g := c.secs[id]; g == nil || g.project != k.project {
+			if g := c.secs.get(id); g == nil || g.project != k.project {
 				return noSecurityGroup(id)
 			}
 		}
@@ -307,7 +307,7 @@ func (c *Cloud) address(p *port, req *portRequest) *reply {
 	before := p.fixedIPs
 	p.fixedIPs = nil
 	for _, want := range req.Port.FixedIPs {
-		sub := c.subnets[want.SubnetID]
+		sub := c.subnets.get(want.SubnetID)
 		if want.SubnetID == "" {
 			sub = c.subnetWith(p.network, want.IPAddress)
 		}

@@ -96,9 +96,8 @@ func (c *Cloud) negotiate(k *call) *reply {
 func setMicroversion(h http.Header, minor int) { setMicroversionText(h, "2."+strconv.Itoa(minor)) }
 
 func setMicroversionText(h http.Header, version string) {
-	h.Set("OpenStack-API-Version", "compute "+version)
-	h.Set("X-OpenStack-Nova-API-Version", version)
-	h.Set("Vary", "X-OpenStack-Nova-API-Version")
+	values := []string{"compute " + version, version, "X-OpenStack-Nova-API-Version"} // the keys are in Go's form already: this is done for each request
+	h["Openstack-Api-Version"], h["X-Openstack-Nova-Api-Version"], h["Vary"] = values[0:1:1], values[1:2:2], values[2:3:3]
 }
 
 // mustMinor returns the minor version of "2.x"; anything else is a mistake in the Options of a test, and it panics.
@@ -135,8 +134,6 @@ func (c *Cloud) links(k *call, kind, id string) []object {
 	}
 }
 
-func (c *Cloud) bookmark(k *call, kind, id string) []object { return c.links(k, kind, id)[1:] }
-
 func (c *Cloud) listZones(*call) *reply {
 	var zones []object
 	for _, z := range c.opts.Zones {
@@ -150,7 +147,7 @@ type usage struct{ instances, cores, ram int }
 
 func (c *Cloud) usageOf(p *project) usage {
 	var u usage
-	for _, s := range c.servers {
+	for _, s := range c.live.all() {
 		if s.project == p && !s.ended() {
 			u.instances++
 			u.cores += s.flavor.vcpus
@@ -163,7 +160,7 @@ func (c *Cloud) usageOf(p *project) usage {
 func (c *Cloud) showLimits(k *call) *reply {
 	q, u := k.project.quota, c.usageOf(k.project)
 	groups := 0
-	for _, g := range c.groups {
+	for _, g := range c.groups.all() {
 		if g.project == k.project {
 			groups++
 		}

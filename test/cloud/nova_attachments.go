@@ -3,6 +3,7 @@ package cloud
 import (
 	"net/http"
 	"slices"
+	"strings"
 )
 
 // listInterfaces lists the server's ports as Neutron orders them, which is not the order of its networks.
@@ -12,11 +13,9 @@ func (c *Cloud) listInterfaces(k *call) *reply {
 		return noServer(k.id())
 	}
 	views := []object{}
-	for _, id := range sortedKeys(c.ports) {
-		p := c.ports[id]
-		if p.deviceID != s.id {
-			continue
-		}
+	bound := c.portsOf(s.id)
+	slices.SortFunc(bound, func(a, b *port) int { return strings.Compare(a.id, b.id) })
+	for _, p := range bound {
 		v := object{"port_id": p.id, "net_id": p.network.id, "mac_addr": p.mac, "port_state": p.status, "fixed_ips": p.ipViews()}
 		if k.mv >= 70 {
 			v["tag"] = nil

@@ -62,7 +62,7 @@ func (c *Cloud) attach(k *call, s *server, d blockDevice) *reply {
 // volumeFor returns the volume that a block device names, or a new one.
 func (c *Cloud) volumeFor(k *call, d blockDevice) (*volume, *reply) {
 	if d.SourceType == "volume" {
-		v := c.volumes[d.UUID]
+		v := c.volumes.get(d.UUID)
 		if v == nil || v.project != k.project {
 			return nil, novaError(http.StatusBadRequest, "Block Device Mapping is Invalid: failed to get volume %s.", d.UUID)
 		}
@@ -119,7 +119,7 @@ func (c *Cloud) checkNIC(p *project, before []nic, n nic) *reply {
 		if uuid.Validate(n.networkID) != nil {
 			return novaError(http.StatusBadRequest, "Bad networks format: network uuid is not in proper format (%s)", n.networkID)
 		}
-		if net := c.networks[n.networkID]; net == nil || !net.usableBy(p) {
+		if net := c.networks.get(n.networkID); net == nil || !net.usableBy(p) {
 			return novaError(http.StatusBadRequest, "Network %s could not be found.", n.networkID)
 		}
 		return nil
@@ -127,7 +127,7 @@ func (c *Cloud) checkNIC(p *project, before []nic, n nic) *reply {
 	if slices.ContainsFunc(before, func(b nic) bool { return b.portID == n.portID }) {
 		return novaError(http.StatusBadRequest, "Port ID '%s' was specified twice: you cannot attach a port multiple times.", n.portID)
 	}
-	found := c.ports[n.portID]
+	found := c.ports.get(n.portID)
 	switch {
 	case found == nil || found.project != p:
 		return novaError(http.StatusBadRequest, "Port id %s could not be found.", n.portID)
@@ -165,7 +165,7 @@ func (c *Cloud) bindAll(s *server) (taken bool) {
 			n.portID, n.made = c.makePort(s, *n), true
 			continue
 		}
-		p := c.ports[n.portID]
+		p := c.ports.get(n.portID)
 		if p == nil {
 			taken = true
 			continue
@@ -207,16 +207,16 @@ func (c *Cloud) spawned(s *server, portTaken bool) {
 // the server's ID is another's by now and stays.
 func (c *Cloud) freePorts(s *server) {
 	for _, n := range s.nics {
-		p := c.ports[n.portID]
+		p := c.ports.get(n.portID)
 		switch {
 		case p == nil || p.deviceID != s.id:
 		case n.made:
-			delete(c.ports, p.id)
+			c.ports.drop(p.id)
 		default:
 			c.unbind(p)
 		}
 	}
 	for _, p := range c.boundPorts(s) {
-		delete(c.ports, p.id) // given the server's ID by hand: to Nova it is one that nobody asked to keep
+		c.ports.drop(p.id) // given the server's ID by hand: to Nova it is one that nobody asked to keep
 	}
 }

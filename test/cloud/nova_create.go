@@ -87,9 +87,10 @@ func (c *Cloud) createServer(k *call) *reply {
 	if refused := c.checkQuota(k.project, s.flavor); refused != nil {
 		return refused
 	}
-	c.servers[s.id] = s
+	c.addServer(s)
 	for _, a := range s.attachments {
-		c.volumes[a.volume.id], a.volume.status = a.volume, "in-use"
+		c.volumes.put(a.volume.id, a.volume)
+		a.volume.status = "in-use"
 	}
 	if group != nil {
 		group.members = append(group.members, s.id)
@@ -162,7 +163,7 @@ func badLength(field, value string) *reply {
 // draftServer makes a server of the request, if all that it names exists.
 func (c *Cloud) draftServer(k *call, req *createRequest) (*server, *reply) {
 	in := &req.Server
-	f := c.flavors[string(in.FlavorRef)]
+	f := c.flavors.get(string(in.FlavorRef))
 	if f == nil {
 		return nil, novaError(http.StatusBadRequest, "Flavor %s could not be found.", in.FlavorRef)
 	}
@@ -233,7 +234,7 @@ func (c *Cloud) hintedGroup(k *call, req *createRequest) (*serverGroup, *reply) 
 	if id == "" {
 		return nil, nil
 	}
-	g := c.groups[id]
+	g := c.groups.get(id)
 	if g == nil || g.project != k.project {
 		return nil, novaError(http.StatusBadRequest, "Instance group %s could not be found.", id)
 	}

@@ -71,14 +71,17 @@ func (c *Cloud) endServer(s *server) {
 	for _, a := range s.attachments {
 		c.release(a)
 	}
-	for _, g := range c.groups {
+	for _, g := range c.groups.all() {
 		g.members = remove(g.members, s.id)
 	}
 	s.terminated = c.now
 	c.setTask(s, taskNone)
 	c.finishAction(s, "delete", false)
 	c.setVM(s, vmDeleted)
-	c.after(c.opts.Latencies.Deleted, func() { s.gone = true })
+	c.after(c.opts.Latencies.Deleted, func() {
+		s.gone = true
+		c.live.drop(s.id)
+	})
 }
 
 // release detaches a volume at its server's end. One that should die with the server but has a snapshot stays behind: Cinder refuses
@@ -88,7 +91,7 @@ func (c *Cloud) release(a *attachment) {
 	v.status = "available"
 	v.disk.running = false
 	if a.onDelete && v.snapshots == 0 {
-		delete(c.volumes, v.id)
+		c.volumes.drop(v.id)
 	}
 }
 

@@ -51,7 +51,7 @@ func (c *Cloud) serverFilter(k *call) (*serverFilter, *reply) {
 		return nil, refused
 	}
 	f := &serverFilter{}
-	for _, r := range []struct {
+	for _, r := range [...]struct {
 		key  string
 		into **regexp.Regexp
 	}{{"name", &f.name}, {"ip", &f.ip}} {
@@ -59,7 +59,7 @@ func (c *Cloud) serverFilter(k *call) (*serverFilter, *reply) {
 			continue
 		}
 		value := k.query.Get(r.key)
-		re, err := regexp.Compile("(?i)" + value) // MySQL's collation ignores case
+		re, err := c.pattern(value)
 		if err != nil {
 			return nil, novaError(http.StatusBadRequest, "Invalid input for query parameters %s. Value: %s. '%s' is not a 'regex'", r.key, value, value)
 		}
@@ -71,6 +71,22 @@ func (c *Cloud) serverFilter(k *call) (*serverFilter, *reply) {
 	f.addTags(k)
 	f.addFields(k)
 	return f, nil
+}
+
+// pattern compiles a regular expression. The same few are asked for again and again.
+func (c *Cloud) pattern(value string) (*regexp.Regexp, error) {
+	if re := c.patterns[value]; re != nil {
+		return re, nil
+	}
+	re, err := regexp.Compile("(?i)" + value) // MySQL's collation ignores case
+	if err != nil {
+		return nil, err
+	}
+	if c.patterns == nil || len(c.patterns) > 1000 {
+		c.patterns = map[string]*regexp.Regexp{}
+	}
+	c.patterns[value] = re
+	return re, nil
 }
 
 func checkServerParams(k *call) *reply {
@@ -138,24 +154,28 @@ func hasAny(have, want []string) bool {
 
 // addFields adds the filters that a member may use, from the microversion on that allows it.
 func (f *serverFilter) addFields(k *call) {
-	for key, field := range map[string]struct {
-		from  int
-		value func(*server) string
-	}{
-		"image":             {1, func(s *server) string { return s.imageID }},
-		"flavor":            {1, func(s *server) string { return s.flavor.id }},
-		"locked":            {73, func(s *server) string { return strconv.FormatBool(s.locked != "") }},
-		"availability_zone": {83, func(s *server) string { return s.zone }},
-		"key_name":          {83, func(s *server) string { return s.keyName }},
-		"power_state":       {83, func(s *server) string { return strconv.Itoa(s.power) }},
-		"task_state":        {83, func(s *server) string { return s.task }},
-		"vm_state":          {83, func(s *server) string { return s.vm }},
-		"user_id":           {83, func(s *server) string { return s.user.id }},
-		"hostname":          {90, func(s *server) string { return s.hostname }},
-	} {
-		if k.mv >= field.from && k.query.Has(key) {
+	for key := range k.query {
+		field, known := memberFilters[key]
+		if known && k.mv >= field.from {
 			want := k.query.Get(key)
 			f.tests = append(f.tests, func(s *server) bool { return strings.EqualFold(field.value(s), want) })
 		}
 	}
+}
+
+// memberFilters are those fields, with the microversion.
+var memberFilters = map[string]struct {
+	from  int
+	value func(*server) string
+}{
+	"image":             {1, func(s *server) string { return s.imageID }},
+	"flavor":            {1, func(s *server) string { return s.flavor.id }},
+	"locked":            {73, func(s *server) string { return strconv.FormatBool(s.locked != "") }},
+	"availability_zone": {83, func(s *server) string { return s.zone }},
+	"key_name":          {83, func(s *server) string { return s.keyName }},
+	"power_state":       {83, func(s *server) string { return strconv.Itoa(s.power) }},
+	"task_state":        {83, func(s *server) string { return s.task }},
+	"vm_state":          {83, func(s *server) string { return s.vm }},
+	"user_id":           {83, func(s *server) string { return s.user.id }},
+	"hostname":          {90, func(s *server) string { return s.hostname }},
 }

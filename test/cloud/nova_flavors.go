@@ -21,10 +21,11 @@ type FlavorSpec struct {
 func (c *Cloud) AddFlavor(spec FlavorSpec) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.version++
 	f := &flavor{
 		id: c.newID(), name: spec.Name, vcpus: spec.VCPUs, ram: spec.RAM, disk: spec.Disk, ephemeral: spec.Ephemeral, swap: spec.Swap,
 	}
-	c.flavors[f.id] = f
+	c.flavors.put(f.id, f)
 	return f.id
 }
 
@@ -32,18 +33,14 @@ func (c *Cloud) AddFlavor(spec FlavorSpec) string {
 func (c *Cloud) DeleteFlavor(name string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.version++
 	if f := c.flavorNamed(name); f != nil {
-		delete(c.flavors, f.id)
+		c.flavors.drop(f.id)
 	}
 }
 
 func (c *Cloud) flavorNamed(name string) *flavor {
-	for _, f := range c.flavors {
-		if f.name == name {
-			return f
-		}
-	}
-	return nil
+	return c.flavors.find(func(f *flavor) bool { return f.name == name })
 }
 
 func (c *Cloud) flavorView(k *call, f *flavor) object {
@@ -76,13 +73,10 @@ func (c *Cloud) listFlavorsDetail(k *call) *reply {
 }
 
 func (c *Cloud) flavorPage(k *call, collection string, view func(*call, *flavor) object) *reply {
-	var fs []*flavor
-	for _, f := range c.flavors {
-		fs = append(fs, f)
-	}
+	fs := slices.Clone(c.flavors.all())
 	slices.SortFunc(fs, func(a, b *flavor) int { return strings.Compare(a.id, b.id) })
 	if marker := k.query.Get("marker"); marker != "" {
-		if c.flavors[marker] == nil {
+		if c.flavors.get(marker) == nil {
 			return novaError(http.StatusBadRequest, "marker [%s] not found", marker)
 		}
 		fs = slices.DeleteFunc(fs, func(f *flavor) bool { return f.id <= marker })
@@ -101,7 +95,7 @@ func (c *Cloud) flavorPage(k *call, collection string, view func(*call, *flavor)
 }
 
 func (c *Cloud) showFlavor(k *call) *reply {
-	f := c.flavors[k.id()]
+	f := c.flavors.get(k.id())
 	if f == nil {
 		return novaError(http.StatusNotFound, "Flavor %s could not be found.", k.id())
 	}

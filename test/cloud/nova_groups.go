@@ -14,7 +14,7 @@ type serverGroup struct {
 }
 
 func (c *Cloud) groupOf(s *server) *serverGroup {
-	for _, g := range c.groups {
+	for _, g := range c.groups.all() {
 		if slices.Contains(g.members, s.id) {
 			return g
 		}
@@ -37,7 +37,7 @@ func (c *Cloud) groupView(k *call, g *serverGroup) object {
 
 func (c *Cloud) groupsOf(p *project) []*serverGroup {
 	var out []*serverGroup
-	for _, g := range c.groups {
+	for _, g := range c.groups.all() {
 		if g.project == p {
 			out = append(out, g)
 		}
@@ -60,7 +60,7 @@ func (c *Cloud) listServerGroups(k *call) *reply {
 }
 
 func (c *Cloud) findGroup(k *call) *serverGroup {
-	if g := c.groups[k.id()]; g != nil && g.project == k.project {
+	if g := c.groups.get(k.id()); g != nil && g.project == k.project {
 		return g
 	}
 	return nil
@@ -104,7 +104,7 @@ func (c *Cloud) createServerGroup(k *call) *reply {
 
 func (c *Cloud) addGroup(p *project, u *user, name, policy string) *serverGroup {
 	g := &serverGroup{id: c.newID(), name: name, policy: policy, seq: c.nextSeq(), project: p, user: u}
-	c.groups[g.id] = g
+	c.groups.put(g.id, g)
 	return g
 }
 
@@ -112,6 +112,6 @@ func (c *Cloud) deleteServerGroup(k *call) *reply {
 	if c.findGroup(k) == nil {
 		return noGroup(k.id())
 	}
-	delete(c.groups, k.id())
+	c.groups.drop(k.id())
 	return empty(http.StatusNoContent)
 }

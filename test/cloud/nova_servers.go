@@ -1,6 +1,7 @@
 package cloud
 
 import (
+	"bytes"
 	"net/http"
 	"net/url"
 	"slices"
@@ -8,14 +9,14 @@ import (
 )
 
 func (c *Cloud) listServers(k *call) *reply {
-	return c.serverPage(k, "servers", c.basicView)
+	return c.serverPage(k, "servers", c.writeBasic)
 }
 
 func (c *Cloud) listServersDetail(k *call) *reply {
-	return c.serverPage(k, "servers/detail", c.detailView)
+	return c.serverPage(k, "servers/detail", c.writeDetail)
 }
 
-func (c *Cloud) serverPage(k *call, collection string, view func(*call, *server) object) *reply {
+func (c *Cloud) serverPage(k *call, collection string, write func(*jsonWriter, *call, *server)) *reply {
 	filter, refused := c.serverFilter(k)
 	if refused != nil {
 		return refused
@@ -31,20 +32,42 @@ func (c *Cloud) serverPage(k *call, collection string, view func(*call, *server)
 	if refused != nil {
 		return refused
 	}
-	views := []object{}
-	for _, s := range page {
-		switch {
-		case !s.hidden:
-			views = append(views, view(k, s))
-		case k.mv >= 69 && len(k.query) == 0:
-			views = append(views, c.downView(k, s))
+	return c.written(func(w *jsonWriter) {
+		w.open('{')
+		w.key("servers")
+		w.open('[')
+		for _, s := range page {
+			c.writeListed(w, k, s, write)
 		}
+		w.end(']')
+		if limit := c.novaLimit(k.query); len(page) > 0 && len(page) == limit {
+			w.value("servers_links", []object{{"rel": "next", "href": c.base(k.Request) + "/compute/v2.1/" + collection + "?" + nextQuery(k.query, page[len(page)-1].id)}})
+		}
+		w.end('}')
+	})
+}
+
+// writeListed writes a server of a list. One whose cell is down is left out, or nearly so where the client knows of such.
+func (c *Cloud) writeListed(w *jsonWriter, k *call, s *server, write func(*jsonWriter, *call, *server)) {
+	switch {
+	case !s.hidden:
+		w.item()
+		write(w, k, s)
+	case k.mv >= 69 && len(k.query) == 0:
+		w.item()
+		c.writeDown(w, k, s)
 	}
-	doc := object{"servers": views}
-	if limit := c.novaLimit(k.query); len(page) > 0 && len(page) == limit {
-		doc["servers_links"] = []object{{"rel": "next", "href": c.base(k.Request) + "/compute/v2.1/" + collection + "?" + nextQuery(k.query, page[len(page)-1].id)}}
-	}
-	return answer(http.StatusOK, doc)
+}
+
+// written is the answer 200 with what write writes.
+func (c *Cloud) written(write func(*jsonWriter)) *reply {
+	w := jsonWriter{b: c.scratch[:0]}
+	write(&w)
+	c.scratch = w.b
+	rep := empty(http.StatusOK)
+	rep.header["Content-Type"] = []string{"application/json"}
+	rep.body = bytes.Clone(w.b)
+	return rep
 }
 
 func nextQuery(q url.Values, marker string) string {
@@ -111,17 +134,28 @@ func (c *Cloud) showServer(k *call) *reply {
 		if k.mv < 69 {
 			return novaError(http.StatusInternalServerError, "Unexpected API Error. Please report this at http://bugs.launchpad.net/nova/ and attach the Nova API log if possible.\n<class 'nova.exception.NovaException'>")
 		}
-		return answer(http.StatusOK, object{"server": c.downView(k, s)})
+		return c.written(func(w *jsonWriter) {
+			w.open('{')
+			w.key("server")
+			c.writeDown(w, k, s)
+			w.end('}')
+		})
 	}
-	v := c.detailView(k, s)
-	if k.mv >= 71 {
-		groups := []string{}
-		if g := c.groupOf(s); g != nil {
-			groups = append(groups, g.id)
+	return c.written(func(w *jsonWriter) {
+		w.open('{')
+		w.key("server")
+		w.open('{')
+		c.writeFields(w, k, s)
+		if k.mv >= 71 {
+			groups := []string{}
+			if g := c.groupOf(s); g != nil {
+				groups = append(groups, g.id)
+			}
+			w.value("server_groups", groups)
 		}
-		v["server_groups"] = groups
-	}
-	return answer(http.StatusOK, object{"server": v})
+		w.end('}')
+		w.end('}')
+	})
 }
 
 func noServer(id string) *reply {
@@ -157,7 +191,12 @@ func (c *Cloud) updateServer(k *call) *reply {
 		s.name = *n
 	}
 	s.updated = c.now
-	return answer(http.StatusOK, object{"server": c.detailView(k, s)})
+	return c.written(func(w *jsonWriter) {
+		w.open('{')
+		w.key("server")
+		c.writeDetail(w, k, s)
+		w.end('}')
+	})
 }
 
 func malformedBody() *reply {

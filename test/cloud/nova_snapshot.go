@@ -33,12 +33,12 @@ func (c *Cloud) createImage(k *call, s *server) *reply {
 	if refused := checkProperties(img); refused != nil {
 		return refused
 	}
-	c.images[img.id] = img
+	c.images.put(img.id, img)
 	if s.volumeBooted() {
 		c.snapshotVolumes(s, img)
 		return c.snapshotReply(k, img)
 	}
-	s.snapshotSeq = c.nextSnapshot()
+	s.snapshotSeq, s.saving, img.source = c.nextSnapshot(), img, s
 	c.record(s, k, "createImage")
 	c.setTask(s, taskImagePending)
 	c.after(c.opts.Latencies.SnapshotPending, func() { c.snapshotStarts(s, img) })
@@ -63,7 +63,7 @@ func (c *Cloud) refuseSnapshot(k *call, s *server) *reply {
 	}
 	if s.snapshotSeq > k.snapshots {
 		orphan := c.snapshotImage(k, s, "orphan")
-		c.images[orphan.id] = orphan
+		c.images.put(orphan.id, orphan)
 		return novaError(http.StatusInternalServerError, "Unexpected API Error. Please report this at http://bugs.launchpad.net/nova/ and attach the Nova API log if possible.\n<class 'nova.exception.UnexpectedTaskStateError'>")
 	}
 	return conflictOf("createImage", s, "task_state", s.task)
@@ -152,9 +152,8 @@ func (c *Cloud) snapshotUploads(s *server, img *image) {
 
 // snapshotArrives ends the upload. That goes on even if the server has been deleted meanwhile.
 func (c *Cloud) snapshotArrives(s *server, img *image) {
-	if c.images[img.id] == nil {
-		c.snapshotEnds(s, taskImageUpload, false)
-		return
+	if c.images.get(img.id) == nil {
+		return // uploadBreaks has seen to the server
 	}
 	size := int64(1 << 20)
 	if c.opts.SnapshotBytes != nil {
@@ -167,19 +166,29 @@ func (c *Cloud) snapshotArrives(s *server, img *image) {
 	img.status, img.size, img.updated = imageActive, size, c.now
 	img.diskFormat, img.containerFormat = "qcow2", "bare"
 	maps.Copy(img.props, map[string]string{"image_location": "snapshot", "image_state": "available", "owner_id": img.owner.id})
-	c.after(c.opts.Latencies.SnapshotClear, func() { c.snapshotEnds(s, taskImageUpload, false) })
+	c.after(c.opts.Latencies.SnapshotClear, func() { c.snapshotEnds(s, img, taskImageUpload, false) })
+}
+
+// uploadBreaks lets a server go whose snapshot was deleted during its upload: the upload fails soon after, and Nova takes that for no error.
+func (c *Cloud) uploadBreaks(img *image) {
+	if s := img.source; s != nil && s.saving == img && s.task == taskImageUpload {
+		c.after(c.opts.Latencies.SnapshotBreak, func() { c.snapshotEnds(s, img, taskImageUpload, false) })
+	}
 }
 
 // snapshotLost says that a snapshot is over before its upload: its server is being deleted, and the image goes too; or the image was
 // deleted, and the server is let go.
 func (c *Cloud) snapshotLost(s *server, img *image, task string) bool {
-	if s.task != task {
-		delete(c.images, img.id)
-		c.finishAction(s, "createImage", true)
+	if s.task != task || s.saving != img {
+		c.images.drop(img.id)
+		if s.saving == img {
+			s.saving = nil
+			c.finishAction(s, "createImage", true)
+		}
 		return true
 	}
-	if c.images[img.id] == nil {
-		c.snapshotEnds(s, task, false)
+	if c.images.get(img.id) == nil {
+		c.snapshotEnds(s, img, task, false)
 		return true
 	}
 	return false
@@ -187,11 +196,15 @@ func (c *Cloud) snapshotLost(s *server, img *image, task string) bool {
 
 // snapshotFails leaves nothing but the word "Error" in the server's history.
 func (c *Cloud) snapshotFails(s *server, img *image) {
-	delete(c.images, img.id)
-	c.snapshotEnds(s, s.task, true)
+	c.images.drop(img.id)
+	c.snapshotEnds(s, img, s.task, true)
 }
 
-func (c *Cloud) snapshotEnds(s *server, task string, failed bool) {
+func (c *Cloud) snapshotEnds(s *server, img *image, task string, failed bool) {
+	if s.saving != img {
+		return // it has another one by now, or has ended this one already
+	}
+	s.saving = nil
 	if s.task == task && task != taskDeleting {
 		c.setTask(s, taskNone)
 	}

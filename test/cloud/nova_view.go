@@ -3,64 +3,123 @@ package cloud
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"maps"
 	"net"
 	"slices"
 	"time"
 )
 
-func (c *Cloud) basicView(k *call, s *server) object {
-	return object{"id": s.id, "name": s.name, "links": c.links(k, "servers", s.id)}
+// writeBasic writes a server as in the short list.
+func (c *Cloud) writeBasic(w *jsonWriter, k *call, s *server) {
+	w.open('{')
+	c.writeIdentity(w, k, s)
+	w.end('}')
 }
 
-// detailView is what a plain project member sees of a server; the groups are in a GET of one alone.
-func (c *Cloud) detailView(k *call, s *server) object {
-	v := c.basicView(k, s)
-	maps.Copy(v, object{
-		"status": s.status(), "tenant_id": s.project.id, "user_id": s.user.id, "metadata": s.metadata, "hostId": hostID(s),
-		"image": c.imageView(k, s), "flavor": c.flavorOf(k, s),
-		"created": isoSeconds(s.created), "updated": isoSeconds(s.updated), "addresses": c.addresses(s), "accessIPv4": "", "accessIPv6": "",
-		"OS-DCF:diskConfig": "MANUAL", "OS-EXT-AZ:availability_zone": s.shownZone(), "config_drive": "", "key_name": orNull(s.keyName),
-		"OS-SRV-USG:launched_at":   isoMicrosNoZone(s.launched.Truncate(time.Second)),
-		"OS-SRV-USG:terminated_at": isoMicrosNoZone(s.terminated.Truncate(time.Second)),
-		"OS-EXT-STS:task_state":    orNull(s.task), "OS-EXT-STS:vm_state": s.vm, "OS-EXT-STS:power_state": s.power,
-		"os-extended-volumes:volumes_attached": s.volumesView(k),
-	})
-	if s.configDrive {
-		v["config_drive"] = "True"
+func (c *Cloud) writeIdentity(w *jsonWriter, k *call, s *server) {
+	w.text("id", s.id)
+	w.text("name", s.name)
+	c.writeLinks(w, k, "servers", s.id, true)
+}
+
+// writeLinks writes those of a thing of Nova's: a bookmark, and its own URL if own is set.
+func (c *Cloud) writeLinks(w *jsonWriter, k *call, kind, id string, own bool) {
+	base := c.base(k.Request)
+	w.key("links")
+	w.open('[')
+	if own {
+		w.item()
+		w.open('{')
+		w.text("rel", "self")
+		w.joined("href", base, "/compute/v2.1/", kind, "/", id)
+		w.end('}')
+	}
+	w.item()
+	w.open('{')
+	w.text("rel", "bookmark")
+	w.joined("href", base, "/compute/", kind, "/", id)
+	w.end('}')
+	w.end(']')
+}
+
+// writeDetail is what a plain project member sees of a server.
+func (c *Cloud) writeDetail(w *jsonWriter, k *call, s *server) {
+	w.open('{')
+	c.writeFields(w, k, s)
+	w.end('}')
+}
+
+// Layouts of Nova's times.
+const (
+	layoutSeconds = "2006-01-02T15:04:05Z"
+	layoutMicros  = "2006-01-02T15:04:05.000000"
+)
+
+// writeFields writes what a list and a GET of one have in common; the groups are in a GET of one alone.
+func (c *Cloud) writeFields(w *jsonWriter, k *call, s *server) {
+	c.writeIdentity(w, k, s)
+	w.text("status", s.status())
+	w.text("tenant_id", s.project.id)
+	w.text("user_id", s.user.id)
+	w.value("metadata", s.metadata)
+	w.text("hostId", hostID(s))
+	c.writeImage(w, k, s)
+	c.writeFlavor(w, k, s)
+	w.time("created", s.created, layoutSeconds)
+	w.time("updated", s.updated, layoutSeconds)
+	w.text("accessIPv4", "")
+	w.text("accessIPv6", "")
+	w.text("OS-DCF:diskConfig", "MANUAL")
+	w.text("OS-EXT-AZ:availability_zone", s.shownZone())
+	w.text("config_drive", map[bool]string{true: "True"}[s.configDrive])
+	w.textOrNull("key_name", s.keyName)
+	w.time("OS-SRV-USG:launched_at", s.launched.Truncate(time.Second), layoutMicros)
+	w.time("OS-SRV-USG:terminated_at", s.terminated.Truncate(time.Second), layoutMicros)
+	w.textOrNull("OS-EXT-STS:task_state", s.task)
+	w.text("OS-EXT-STS:vm_state", s.vm)
+	w.number("OS-EXT-STS:power_state", s.power)
+	w.value("os-extended-volumes:volumes_attached", s.volumesView(k))
+	ports := c.boundPorts(s)
+	w.value("addresses", addresses(s, ports))
+	if groups := c.securityGroupNames(ports); len(groups) > 0 {
+		w.value("security_groups", groups)
 	}
 	if s.vm == vmActive || s.vm == vmBuilding {
-		v["progress"] = 0
-	}
-	if groups := c.securityGroupNames(s); len(groups) > 0 {
-		v["security_groups"] = groups
+		w.number("progress", 0)
 	}
 	if s.fault != nil && (s.vm == vmError || s.vm == vmDeleted) {
-		v["fault"] = object{"code": s.fault.code, "created": isoSeconds(s.fault.at), "message": s.fault.message}
+		w.value("fault", object{"code": s.fault.code, "created": isoSeconds(s.fault.at), "message": s.fault.message})
 	}
-	s.addNewer(k.mv, v)
-	return v
+	s.writeNewer(w, k.mv)
 }
 
-// addNewer adds what microversions have brought.
-func (s *server) addNewer(mv int, v object) {
-	for _, f := range []struct {
-		from  int
-		key   string
-		value any
-	}{
-		{9, "locked", s.locked != ""},
-		{19, "description", s.description},
-		{26, "tags", sorted(s.tags)},
-		{63, "trusted_image_certificates", nil},
-		{73, "locked_reason", orNull(s.lockNote)},
-		{90, "OS-EXT-SRV-ATTR:hostname", s.hostname},
-		{96, "pinned_availability_zone", orNull(s.zone)},
-	} {
-		if mv >= f.from {
-			v[f.key] = f.value
+// writeNewer adds what microversions have brought.
+func (s *server) writeNewer(w *jsonWriter, mv int) {
+	for _, f := range serverFields {
+		if mv < f.from {
+			return
 		}
+		f.write(w, s)
 	}
+}
+
+// serverFields are what microversions have brought, in their order.
+var serverFields = []struct {
+	from  int
+	write func(*jsonWriter, *server)
+}{
+	{9, func(w *jsonWriter, s *server) { w.flag("locked", s.locked != "") }},
+	{19, func(w *jsonWriter, s *server) {
+		if s.description == nil {
+			w.null("description")
+		} else {
+			w.text("description", *s.description)
+		}
+	}},
+	{26, func(w *jsonWriter, s *server) { w.value("tags", sorted(s.tags)) }},
+	{63, func(w *jsonWriter, _ *server) { w.null("trusted_image_certificates") }},
+	{73, func(w *jsonWriter, s *server) { w.textOrNull("locked_reason", s.lockNote) }},
+	{90, func(w *jsonWriter, s *server) { w.text("OS-EXT-SRV-ATTR:hostname", s.hostname) }},
+	{96, func(w *jsonWriter, s *server) { w.textOrNull("pinned_availability_zone", s.zone) }},
 }
 
 func (s *server) shownZone() string {
@@ -74,36 +133,54 @@ func hostID(s *server) string {
 	if !s.placed {
 		return ""
 	}
-	sum := sha256.Sum224([]byte(s.project.id + "sim-compute-0"))
+	return s.project.hostID
+}
+
+// hostIDFor is what Nova shows of a host: a hash with which two projects can't compare notes.
+func hostIDFor(projectID string) string {
+	sum := sha256.Sum224([]byte(projectID + "sim-compute-0"))
 	return hex.EncodeToString(sum[:])
 }
 
-func (c *Cloud) imageView(k *call, s *server) any {
+func (c *Cloud) writeImage(w *jsonWriter, k *call, s *server) {
 	if s.imageID == "" {
-		return ""
+		w.text("image", "")
+		return
 	}
-	return object{"id": s.imageID, "links": c.bookmark(k, "images", s.imageID)}
+	w.key("image")
+	w.open('{')
+	w.text("id", s.imageID)
+	c.writeLinks(w, k, "images", s.imageID, false)
+	w.end('}')
 }
 
-// flavorOf is the flavor within a server: from 2.47 its content, without the ID.
-func (c *Cloud) flavorOf(k *call, s *server) object {
-	f := s.flavor
+// writeFlavor writes the flavor within a server: from 2.47 its content, without the ID.
+func (c *Cloud) writeFlavor(w *jsonWriter, k *call, s *server) {
+	f := &s.flavor
+	w.key("flavor")
+	w.open('{')
 	if k.mv < 47 {
-		return object{"id": f.id, "links": c.bookmark(k, "flavors", f.id)}
+		w.text("id", f.id)
+		c.writeLinks(w, k, "flavors", f.id, false)
+	} else {
+		w.number("vcpus", f.vcpus)
+		w.number("ram", f.ram)
+		w.number("disk", f.disk)
+		w.number("ephemeral", f.ephemeral)
+		w.number("swap", f.swap)
+		w.text("original_name", f.name)
+		w.value("extra_specs", object{})
 	}
-	return object{
-		"vcpus": f.vcpus, "ram": f.ram, "disk": f.disk, "ephemeral": f.ephemeral, "swap": f.swap, "original_name": f.name,
-		"extra_specs": object{},
-	}
+	w.end('}')
 }
 
 // addresses are those of the ports bound to the server. A port taken away by another server's create is missed at once.
-func (c *Cloud) addresses(s *server) object {
+func addresses(s *server, bound []*port) object {
 	out := object{}
 	if s.vm == vmBuilding || s.ended() {
 		return out
 	}
-	for _, p := range c.boundPorts(s) {
+	for _, p := range bound {
 		name := p.network.name
 		before, _ := out[name].([]object)
 		for _, ip := range p.fixedIPs {
@@ -123,12 +200,12 @@ func ipVersion(address string) int {
 	return 4
 }
 
-// securityGroupNames are those of the server's ports, each name once.
-func (c *Cloud) securityGroupNames(s *server) []object {
+// securityGroupNames are those of a server's ports, each name once.
+func (c *Cloud) securityGroupNames(bound []*port) []object {
 	var names []string
-	for _, p := range c.boundPorts(s) {
+	for _, p := range bound {
 		for _, id := range p.securityGroups {
-			if g := c.secs[id]; g != nil && !slices.Contains(names, g.name) {
+			if g := c.secs.get(id); g != nil && !slices.Contains(names, g.name) {
 				names = append(names, g.name)
 			}
 		}
@@ -152,9 +229,13 @@ func (s *server) volumesView(k *call) []object {
 	return out
 }
 
-// downView is all that is known of a server whose cell does not answer, from 2.69.
-func (c *Cloud) downView(k *call, s *server) object {
-	return object{
-		"id": s.id, "status": "UNKNOWN", "tenant_id": s.project.id, "created": isoSeconds(s.created), "links": c.links(k, "servers", s.id),
-	}
+// writeDown is all that is known of a server whose cell does not answer, from 2.69.
+func (c *Cloud) writeDown(w *jsonWriter, k *call, s *server) {
+	w.open('{')
+	w.text("id", s.id)
+	w.text("status", "UNKNOWN")
+	w.text("tenant_id", s.project.id)
+	w.time("created", s.created, layoutSeconds)
+	c.writeLinks(w, k, "servers", s.id, true)
+	w.end('}')
 }

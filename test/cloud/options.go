@@ -52,6 +52,8 @@ type Options struct {
 	Quotas *Quota
 	// SnapshotBytes is the size of a snapshot; nil is 1 MiB for each.
 	SnapshotBytes func(Server) int64
+	// LedgerSize is how many of the newest requests the ledger keeps: 0 is all, -1 none.
+	LedgerSize int
 	// Hooks see every request.
 	Hooks Hooks
 }
@@ -80,6 +82,8 @@ type Latencies struct {
 	SnapshotUploadOf func(Server) time.Duration
 	// SnapshotClear is from the image being active to the server's task state being none.
 	SnapshotClear time.Duration
+	// SnapshotBreak is from the deletion of an image in the middle of its upload to the server's task state being none.
+	SnapshotBreak time.Duration
 }
 
 // TestBedLatencies returns the times seen on a real control plane with a hypervisor that does nothing, on two cores.
@@ -95,7 +99,7 @@ func TestBedLatencies() Latencies {
 		Pause: 600 * ms, Unpause: 600 * ms, Start: 800 * ms, Stop: 800 * ms,
 		Delete: 1200 * ms, Deleted: 300 * ms,
 		SnapshotPending: 300 * ms, SnapshotStart: 300 * ms, SnapshotExtract: 100 * ms, SnapshotUpload: 600 * ms,
-		SnapshotClear: 200 * ms,
+		SnapshotClear: 200 * ms, SnapshotBreak: 1000 * ms,
 	}
 }
 
@@ -109,7 +113,7 @@ func (l Latencies) Scaled(f float64) Latencies {
 	}
 	for _, d := range []*time.Duration{
 		&out.API, &out.Schedule, &out.Spawn, &out.Pause, &out.Unpause, &out.Start, &out.Stop, &out.Delete, &out.Deleted,
-		&out.SnapshotPending, &out.SnapshotStart, &out.SnapshotExtract, &out.SnapshotUpload, &out.SnapshotClear,
+		&out.SnapshotPending, &out.SnapshotStart, &out.SnapshotExtract, &out.SnapshotUpload, &out.SnapshotClear, &out.SnapshotBreak,
 	} {
 		*d = scale(*d)
 	}

@@ -3,7 +3,6 @@ package cloud
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -69,8 +68,9 @@ func (t roundTripper) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err := r.Context().Err(); err != nil {
 		return nil, err
 	}
-	in := r.Clone(r.Context())
+	in := r
 	if in.Host == "" {
+		in = r.Clone(r.Context())
 		in.Host = r.URL.Host
 	}
 	out := t.cloud.process(in)
@@ -86,7 +86,7 @@ func (t roundTripper) RoundTrip(r *http.Request) (*http.Response, error) {
 		body = io.MultiReader(bytes.NewReader(rep.body[:len(rep.body)/2]), brokenReader{})
 	}
 	return &http.Response{
-		Status: fmt.Sprintf("%d %s", rep.status, http.StatusText(rep.status)), StatusCode: rep.status,
+		Status: strconv.Itoa(rep.status) + " " + http.StatusText(rep.status), StatusCode: rep.status,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: rep.header, Body: io.NopCloser(body), ContentLength: int64(len(rep.body)), Request: r,
 	}, nil

@@ -1,7 +1,6 @@
 package cloud
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -12,8 +11,8 @@ type object = map[string]any
 
 func answer(status int, v any) *reply {
 	rep := empty(status)
-	rep.header.Set("Content-Type", "application/json")
-	b, err := json.Marshal(v)
+	rep.header["Content-Type"] = []string{"application/json"}
+	b, err := appendJSON(make([]byte, 0, 512), v)
 	if err != nil { // nothing that is answered has a type without JSON
 		return &reply{status: http.StatusInternalServerError, header: http.Header{}, body: []byte(err.Error())}
 	}
@@ -37,7 +36,7 @@ func novaError(status int, format string, args ...any) *reply {
 		key = "computeFault"
 	}
 	rep := answer(status, object{key: object{"code": status, "message": fmt.Sprintf(format, args...)}})
-	rep.header.Set("Content-Type", "application/json; charset=UTF-8")
+	rep.header["Content-Type"] = []string{"application/json; charset=UTF-8"}
 	return rep
 }
 

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // The services; each has its way of saying no.
@@ -17,53 +18,79 @@ const (
 
 // route is one operation of the API.
 type route struct {
-	op     string // as in "nova.server.create": what ledger, faults and latencies call it
-	method string
-	path   []string // a segment in braces is a parameter
-	open   bool     // needs no token
-	handle func(*Cloud, *call) *reply
+	op      string // as in "nova.server.create": what ledger, faults and latencies call it
+	service string // the first part of op
+	method  string
+	path    []string // a segment in braces is a parameter
+	open    bool     // needs no token
+	handle  func(*Cloud, *call) *reply
 }
-
-func (r route) service() string { return strings.SplitN(r.op, ".", 2)[0] }
 
 func newRoute(op, methodAndPath string, handle func(*Cloud, *call) *reply) route {
 	method, path, _ := strings.Cut(methodAndPath, " ")
-	return route{op: op, method: method, path: segments(path), handle: handle}
+	service, _, _ := strings.Cut(op, ".")
+	return route{op: op, service: service, method: method, path: segments(path), handle: handle}
 }
 
-func routes() []route {
-	return slices.Concat(keystoneRoutes(), novaRoutes(), glanceRoutes(), neutronRoutes())
-}
+// allRoutes are those of all services by the number of segments in their paths. They are the same for every cloud.
+var allRoutes = sync.OnceValue(func() [][]route {
+	var out [][]route
+	for _, r := range slices.Concat(keystoneRoutes(), novaRoutes(), glanceRoutes(), neutronRoutes()) {
+		for len(out) <= len(r.path) {
+			out = append(out, nil)
+		}
+		out[len(r.path)] = append(out[len(r.path)], r)
+	}
+	return out
+})
 
 // segments splits a path and drops what is empty, so that slashes may be doubled or trail.
 func segments(path string) []string {
-	return slices.DeleteFunc(strings.Split(path, "/"), func(s string) bool { return s == "" })
-}
-
-func (r route) match(path []string) (map[string]string, bool) {
-	if len(path) != len(r.path) {
-		return nil, false
-	}
-	params := map[string]string{}
-	for i, want := range r.path {
-		if strings.HasPrefix(want, "{") {
-			params[strings.Trim(want, "{}")] = path[i]
-		} else if want != path[i] {
-			return nil, false
+	out := make([]string, 0, 8)
+	for s := range strings.SplitSeq(path, "/") {
+		if s != "" {
+			out = append(out, s)
 		}
 	}
-	return params, true
+	return out
+}
+
+func isParam(segment string) bool { return segment[0] == '{' }
+
+// match says whether the route is that of a path with as many segments.
+func (r *route) match(path []string) bool {
+	for i, want := range r.path {
+		if want != path[i] && !isParam(want) {
+			return false
+		}
+	}
+	return true
+}
+
+func (r *route) params(path []string) map[string]string {
+	params := map[string]string{}
+	for i, want := range r.path {
+		if isParam(want) {
+			params[want[1:len(want)-1]] = path[i]
+		}
+	}
+	return params
 }
 
 // find returns the route of a request, or nil, and whether the path exists with another method.
-func (c *Cloud) find(r *http.Request) (found *route, params map[string]string, otherMethod bool) {
+func find(r *http.Request) (found *route, params map[string]string, otherMethod bool) {
 	path := segments(r.URL.Path)
-	for i := range c.routes {
-		p, ok := c.routes[i].match(path)
+	byLength := allRoutes()
+	if len(path) >= len(byLength) {
+		return nil, nil, false
+	}
+	routes := byLength[len(path)]
+	for i := range routes {
 		switch {
-		case ok && c.routes[i].method == r.Method:
-			return &c.routes[i], p, false
-		case ok:
+		case !routes[i].match(path):
+		case routes[i].method == r.Method:
+			return &routes[i], routes[i].params(path), false
+		default:
 			otherMethod = true
 		}
 	}

@@ -51,11 +51,11 @@ func (c *Cloud) SeedClusterWith(o ClusterOptions) *Cluster {
 	setDefault(&o.Project, DefaultProject)
 	setDefault(&o.User, DefaultUser)
 	var cl *Cluster
-	c.locked(func() {
+	c.alter(func() {
 		cl = &Cluster{InfraID: o.InfraID, Project: o.Project, project: c.projectNamed(o.Project), user: c.userNamed(o.User)}
 		if cl.user == nil {
 			cl.user = &user{id: c.newHexID(), name: o.User, password: DefaultPassword, projects: []*project{cl.project}}
-			c.users[cl.user.id] = cl.user
+			c.users.put(cl.user.id, cl.user)
 		}
 		cl.tags = []string{"openshiftClusterID=" + o.InfraID}
 		c.seedShared(cl)
@@ -99,7 +99,7 @@ func (c *Cloud) seedShared(cl *Cluster) {
 		port := c.newPort(p, cl.net)
 		port.name, port.tags, port.securityGroups = infra+"-"+vip.name+"-port", cl.tags, []string{masters.id}
 		port.fixedIPs = []fixedIP{{cl.sub, cl.masterVIPs[i]}}
-		c.ports[port.id] = port
+		c.ports.put(port.id, port)
 		*vip.id = port.id
 	}
 
@@ -107,7 +107,7 @@ func (c *Cloud) seedShared(cl *Cluster) {
 	img.status, img.diskFormat, img.containerFormat, img.minDisk, img.size = imageActive, "qcow2", "bare", 10, 1<<20
 	img.tags = slices.Clone(cl.tags)
 	img.props = map[string]string{"os_distro": "rhcos", "hw_disk_bus": "virtio"}
-	c.images[img.id] = img
+	c.images.put(img.id, img)
 	cl.ImageID = img.id
 
 	cl.MasterGroup = c.addGroup(p, cl.user, infra+"-master", "soft-anti-affinity").id
@@ -123,7 +123,7 @@ func (c *Cloud) seedServer(cl *Cluster, o ClusterOptions, role string, index int
 	if o.BootFromVolume {
 		flavorName = "rig.bfv"
 	}
-	img := c.images[cl.ImageID]
+	img := c.images.get(cl.ImageID)
 	s := &server{
 		id: c.newID(), name: name, seq: c.nextSeq(), project: cl.project, user: cl.user, created: c.now, updated: c.now, placed: true,
 		vm: vmBuilding, flavor: *c.flavorNamed(flavorName), imageID: img.id, imageProps: inheritable(img), hostname: hostnameOf(name),
@@ -140,11 +140,11 @@ func (c *Cloud) seedServer(cl *Cluster, o ClusterOptions, role string, index int
 	}
 	if o.BootFromVolume {
 		v := &volume{id: c.newID(), project: cl.project, size: 20, status: "in-use", imageID: img.id, disk: s.disk}
-		c.volumes[v.id] = v
+		c.volumes.put(v.id, v)
 		s.imageID, s.attachments = "", []*attachment{{volume: v, device: "/dev/vda", onDelete: true, root: true}}
 	}
-	c.servers[s.id] = s
-	g := c.groups[groupID]
+	c.addServer(s)
+	g := c.groups.get(groupID)
 	g.members = append(g.members, s.id)
 	c.seedPort(cl, o, s, role, index)
 	c.recordAs(s, s.user, "req-"+c.newID(), "create")
@@ -174,7 +174,7 @@ func (c *Cloud) seedPort(cl *Cluster, o ClusterOptions, s *server, role string, 
 	for _, vip := range cl.masterVIPs {
 		p.pairs = append(p.pairs, addressPair{IP: vip, MAC: p.mac})
 	}
-	c.ports[p.id] = p
+	c.ports.put(p.id, p)
 	s.nics = []nic{{portID: p.id}}
 	c.bind(p, s)
 }

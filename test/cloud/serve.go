@@ -65,15 +65,18 @@ func (k *call) id() string { return k.params["id"] }
 // arrive makes the call of a request and enters it in the ledger.
 func (c *Cloud) arrive(r *http.Request) (*call, error) {
 	var body []byte
-	if r.Body != nil {
+	if r.Body != nil && r.Body != http.NoBody {
 		b, err := io.ReadAll(io.LimitReader(r.Body, maxBody))
 		if err != nil {
 			return nil, fmt.Errorf("reading the request: %w", err)
 		}
 		body = b
 	}
-	k := &call{query: r.URL.Query()}
-	k.route, k.params, k.wrongVerb = c.find(r)
+	k := &call{}
+	if r.URL.RawQuery != "" {
+		k.query = r.URL.Query()
+	}
+	k.route, k.params, k.wrongVerb = find(r)
 	k.Call = Call{Op: operation(k.route, body), Body: body, Request: r, Target: k.params["id"]}
 	c.locked(func() {
 		k.At = c.now
@@ -121,17 +124,26 @@ func (c *Cloud) latency(op string) time.Duration {
 func (c *Cloud) execute(k *call) *reply {
 	var rep *reply
 	c.locked(func() {
+		if k.mayChange() {
+			c.version++
+		}
 		rep = c.dispatch(k)
-		rep.header.Set("X-Openstack-Request-Id", k.reqID)
+		rep.header["X-Openstack-Request-Id"] = []string{k.reqID}
 	})
 	return rep
+}
+
+// mayChange says whether the request is one that changes things, tokens aside. One that was refused counts too: some refusals of Nova's
+// leave something behind.
+func (k *call) mayChange() bool {
+	return k.route != nil && k.route.service != keystone && k.Request.Method != http.MethodGet && k.Request.Method != http.MethodHead
 }
 
 func (c *Cloud) dispatch(k *call) *reply {
 	if k.route == nil {
 		return notRouted(k)
 	}
-	service := k.route.service()
+	service := k.route.service
 	if !k.route.open {
 		k.token = c.validToken(k.Request.Header.Get("X-Auth-Token"))
 		if k.token == nil || (k.token.project == nil && service != keystone) {

@@ -3,6 +3,7 @@ package cloud
 import (
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -75,8 +76,9 @@ type server struct {
 	attachments []*attachment
 
 	disk *disk
-	// snapshotSeq is the number of its latest createImage among those of the whole cloud.
+	// snapshotSeq is the number of its latest createImage among those of the whole cloud, saving the image that this one makes.
 	snapshotSeq int
+	saving      *image
 	actions     []*instanceAction
 }
 
@@ -146,6 +148,11 @@ var eventOf = map[string]EventKind{
 
 func (c *Cloud) setTask(s *server, task string) { s.task, s.updated = task, c.now }
 
+func (c *Cloud) addServer(s *server) {
+	c.servers[s.id] = s
+	c.live.put(s.id, s)
+}
+
 // visible returns a project's server unless GET would answer 404.
 func (c *Cloud) visible(p *project, id string) *server {
 	if s := c.servers[id]; s != nil && s.project == p && !s.gone {
@@ -157,7 +164,7 @@ func (c *Cloud) visible(p *project, id string) *server {
 // serversOf returns a project's servers, newest first, without those at their end.
 func (c *Cloud) serversOf(p *project) []*server {
 	var out []*server
-	for _, s := range c.servers {
+	for _, s := range c.live.all() {
 		if s.project == p && !s.ended() {
 			out = append(out, s)
 		}
@@ -226,12 +233,25 @@ func (c *Cloud) serverState(s *server) Server {
 func (c *Cloud) boundPorts(s *server) []*port {
 	var out []*port
 	for _, n := range s.nics {
-		if p := c.ports[n.portID]; p != nil && p.deviceID == s.id {
+		if p := c.ports.get(n.portID); p != nil && p.deviceID == s.id {
 			out = append(out, p)
 		}
 	}
-	for _, id := range sortedKeys(c.ports) {
-		if p := c.ports[id]; p.deviceID == s.id && !slices.Contains(out, p) {
+	known := len(out)
+	for _, p := range c.portsOf(s.id) {
+		if !slices.Contains(out[:known], p) {
+			out = append(out, p)
+		}
+	}
+	slices.SortFunc(out[known:], func(a, b *port) int { return strings.Compare(a.id, b.id) })
+	return out
+}
+
+// portsOf returns the ports with a device ID, oldest first.
+func (c *Cloud) portsOf(deviceID string) []*port {
+	var out []*port
+	for _, p := range c.ports.all() {
+		if p.deviceID == deviceID {
 			out = append(out, p)
 		}
 	}
