@@ -178,6 +178,17 @@ func TestUnfinishedTwinOfASnapshotIsRemoved(t *testing.T) {
 	}
 }
 
+// Which of two complete snapshots is the machine's own nobody can tell: neither is adopted.
+func TestFinishedTwinOfASnapshotEndsTheCut(t *testing.T) {
+	r := newRig(t, 1, 1, slowSnapshots)
+	r.onceUploading(func() {
+		img, _ := r.cloud.Image(r.shotOf(master0))
+		r.twin(img, true)
+	})
+	r.expectRefused(hibernate, "are both complete snapshots called "+master0)
+	r.expectUndone()
+}
+
 // A server whose making failed beside one that was made is removed; two that were made are left to a person.
 func TestTwinsOfAServer(t *testing.T) {
 	prepare := func(t *testing.T) (r *rig, twin func() string) {

@@ -202,7 +202,7 @@ func (r *rig) givenUp(record *hibernation.Record) bool {
 // guardImageDelete: an image that a machine still needs is not deleted, nor one that may be the last copy of a disk.
 func (r *rig) guardImageDelete(k *cloud.Call, record *hibernation.Record) string {
 	img, ok := r.cloud.Image(k.Target)
-	if !ok || img.Status != "active" {
+	if !ok || img.Status != "active" || img.Machine == "" { // without a machine it was uploaded
 		return ""
 	}
 	for _, m := range record.Machines {

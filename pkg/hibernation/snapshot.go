@@ -92,14 +92,13 @@ func firstOf(saving, err error) error {
 // shotsNow matches the machines of the cut with the images there are. A snapshot that failed ends the cut.
 func (s *Session) shotsNow(ctx context.Context) (shots, error) {
 	var st shots
-	if !s.record.Cut.Shooting {
-		// That snapshots are asked for is saved before the first one is: there can be none.
-		st.todo = s.record.inCut()
-		return st, nil
-	}
 	list, err := s.ourImages(ctx)
 	if err != nil {
 		return st, err
+	}
+	if !s.record.Cut.Shooting {
+		st.todo = s.record.inCut()
+		return st, neverShot(list, st.todo)
 	}
 	for _, m := range s.record.inCut() {
 		img, spare, err := matchShot(list, m.Shot)
@@ -119,6 +118,17 @@ func (s *Session) shotsNow(ctx context.Context) (shots, error) {
 		}
 	}
 	return st, nil
+}
+
+// neverShot ends a cut of which there are snapshots before the first was asked for. That this is done is saved first, so the
+// record is a copy from before it, and the images are of an abandoned cut: none of them may be adopted.
+func neverShot(list []images.Image, machines []*Machine) error {
+	for _, m := range machines {
+		if old := shotsOf(list, m); len(old) > 0 {
+			return abandon("%s: its snapshot %s (%s) exists before it was asked for: the record is an old copy", m.Name, old[0].Name, old[0].ID)
+		}
+	}
+	return nil
 }
 
 // unlisted asks for the image of a snapshot that the list does not show; one that was there and is gone has failed.
