@@ -149,13 +149,32 @@ func TestOutdatedSnapshotIsNotEnough(t *testing.T) {
 	for range 8 {
 		r.clock.Step(time.Minute)
 		r.expectBlocked(hibernate, master0, "is tried again later")
-		r.expectBlocked(resume, master0, "is tried again later")
 	}
 	r.g.Expect(r.cloud.Ledger().Count("nova.server.delete")).To(BeNumerically("<=", deletes))
 	r.g.Expect(r.now(master0).ID).To(Equal(master))
 	r.clock.Step(3 * time.Minute)
 	r.hibernate()
 	r.expectAsleep()
+	r.resume()
+	r.expectClean()
+}
+
+// Who wants to wake the cluster does not wait for the time that a new try to hibernate would.
+func TestNewSnapshotIsTriedOftenWhileWaking(t *testing.T) {
+	r, rule := halfDeletedRig(t, leftMaster)
+	rule.Remove()
+	r.cloud.DeleteImage(r.shotOf(master0))
+	for range 4 {
+		r.cloud.FailNextSnapshot(master0)
+		r.cloud.Ledger().Reset()
+		r.g.Expect(r.until(resume)).To(MatchError(ContainSubstring("its snapshot failed")))
+		r.g.Expect(r.cloud.Ledger().Count("nova.server.createImage")).To(Equal(1))
+		r.clock.Step(50 * time.Second)
+		r.expectBlocked(resume, master0, "is tried again later")
+		r.clock.Step(10 * time.Second)
+	}
+	r.g.Expect(r.record().Tries.NotBefore.Sub(r.clock.Now())).To(BeNumerically(">", time.Hour), "what a hibernation would wait for")
+	r.expectBlocked(hibernate, master0, "is tried again later")
 	r.resume()
 	r.expectClean()
 }

@@ -29,7 +29,7 @@ func fullRecord() *Record {
 		Opened:    &someday,
 		Done:      &someday,
 		LastCycle: "20261123-150405", Observation: &Observation{NodesReady: 6},
-		Tries: &Tries{Count: 2, NotBefore: someday, Why: "why"},
+		Tries: &Tries{Count: 2, At: someday, NotBefore: someday, Why: "why"},
 		Machines: []*Machine{{
 			Name: "m-0", ServerID: "server-0", ControlPlane: true, Before: statusActive, InCut: true,
 			Spec: ServerSpec{

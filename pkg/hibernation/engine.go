@@ -28,6 +28,8 @@ const (
 	// cluster that people use.
 	firstBackoff = 10 * time.Minute
 	lastBackoff  = 6 * time.Hour
+	// wakingBackoff is the time after a failed snapshot that keeps a cluster from being woken.
+	wakingBackoff = time.Minute
 )
 
 // Options are the engine's settings. Zero values mean the defaults.

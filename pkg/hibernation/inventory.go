@@ -146,7 +146,8 @@ func (s *Session) countTry(why string) time.Duration {
 		wait = min(firstBackoff<<t.Count, lastBackoff)
 	}
 	t.Count++
-	t.Why, t.NotBefore = why, s.now().Add(wait).UTC()
+	t.Why, t.At = why, s.now().UTC()
+	t.NotBefore = t.At.Add(wait)
 	return wait
 }
 

@@ -188,11 +188,21 @@ func (s *Session) unseal(ctx context.Context, why string) (Progress, error) {
 	return s.pending(StageRollingBack, s.soon(), []string{why}), nil
 }
 
+// tooSoon tells whether a new snapshot behind the seal has to wait. The long waits are to spare a cluster that people use, and
+// this one is not: who wants to wake it waits no longer than a failing cloud has to be spared.
+func (s *Session) tooSoon(t *Tries) bool {
+	if s.waking {
+		since := s.now().Sub(t.At)
+		return since >= 0 && since < wakingBackoff
+	}
+	return s.now().Before(t.NotBefore)
+}
+
 // cutAgain begins a cut of some machines behind the seal: of one whose snapshot was lost and whose server still stands
 // paused, or of one that ran again. Its siblings are followers that lag, or were stopped all the time.
 func (s *Session) cutAgain(ctx context.Context, machines []*Machine, why string) (Progress, error) {
 	r := s.record
-	if r.Tries != nil && s.now().Before(r.Tries.NotBefore) {
+	if r.Tries != nil && s.tooSoon(r.Tries) {
 		return Progress{}, blocked("%s; a new snapshot of it could not be made (%s), and is tried again later", why, r.Tries.Why)
 	}
 	now := s.now().UTC()

@@ -79,7 +79,9 @@ type Seal struct {
 
 // Tries remembers failed hibernations.
 type Tries struct {
-	Count     int       `json:"count"`
+	Count int `json:"count"`
+	// At is when the last one failed, and NotBefore when the next may come.
+	At        time.Time `json:"at,omitzero"`
 	NotBefore time.Time `json:"notBefore"`
 	Why       string    `json:"why"`
 
