@@ -33,9 +33,9 @@ func (c *openstackClient) regionIn(catalog *tokens.ServiceCatalog) (string, erro
 	case c.cloud.region == "" && len(regions) == 1:
 		return regions[0], nil
 	case c.cloud.region == "":
-		return "", c.invalidCatalog("it has several regions; set region_name to one of: %s", strings.Join(regions, ", "))
+		return "", c.invalidCatalog("it has several regions; set region_name to one of: %s", listed(regions))
 	case !slices.Contains(regions, c.cloud.region):
-		return "", c.invalidCatalog("it has no region %q; set region_name to one of: %s", c.cloud.region, strings.Join(regions, ", "))
+		return "", c.invalidCatalog("it has no region %q; set region_name to one of: %s", shorten(c.cloud.region), listed(regions))
 	}
 	return c.cloud.region, nil
 }
@@ -75,7 +75,7 @@ func (c *openstackClient) addServices(s *session, provider *gophercloud.Provider
 			return regionOf(e) != s.scope.Region
 		})
 		if len(endpoints) == 0 {
-			return c.invalidCatalog("it has no %s endpoint for the interface %q in region %q", service.kind, c.cloud.availability, s.scope.Region)
+			return c.invalidCatalog("it has no %s endpoint for the interface %q in region %q", service.kind, c.cloud.availability, shorten(s.scope.Region))
 		}
 		base, err := versioned(endpoints[0].URL, service.version)
 		if err != nil {

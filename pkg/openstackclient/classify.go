@@ -1,6 +1,7 @@
 package openstackclient
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -40,7 +41,7 @@ func (c *openstackClient) classify(ctx context.Context, op string, mutates bool,
 		return c.classifyAnswer(op, mutates, answer)
 	}
 	if isMalformed(err) {
-		failure := malformed(mutates, err)
+		failure := c.malformed(mutates, err)
 		failure.Op = op
 		return failure
 	}
@@ -48,13 +49,15 @@ func (c *openstackClient) classify(ctx context.Context, op string, mutates bool,
 }
 
 func (c *openstackClient) classifyAnswer(op string, mutates bool, answer gophercloud.ErrUnexpectedResponseCode) *Error {
-	answer.Body = c.cloud.hideSecrets(answer.Body)
-	message, recognised := cloudMessage(answer.Actual, answer.Body)
+	answer.Body = []byte(c.hide(string(answer.Body[:min(len(answer.Body), maxErrorBody)])))
+	message, recognised := cloudMessage(answer.Actual, answer.Body, c.hide)
+	if answer.Actual < 300 {
+		// It is no error's text but the object that was made, which for a server holds a password.
+		message, answer.Body = "", nil
+	}
 	// Old services write plain text, but all have given each request an ID for years.
 	recognised = recognised || requestID(answer.ResponseHeader) != ""
-	if message == "" {
-		message = http.StatusText(answer.Actual)
-	}
+	message = cmp.Or(message, http.StatusText(answer.Actual), "an answer without words")
 	failure := &Error{
 		Kind:       kindOf(answer, message, recognised),
 		Op:         op,
@@ -123,8 +126,8 @@ func isMalformed(err error) bool {
 
 // malformed is the error for an answer that is not what it should be: taken for a passing failure, since no service
 // answers so for long.
-func malformed(mutates bool, err error) *Error {
-	return &Error{Kind: KindTransient, Message: "malformed answer: " + shorten(err.Error()), Ambiguous: mutates, Cause: err}
+func (c *openstackClient) malformed(mutates bool, err error) *Error {
+	return &Error{Kind: KindTransient, Message: "malformed answer: " + shorten(c.hide(err.Error())), Ambiguous: mutates, Cause: err}
 }
 
 func classifyUnanswered(ctx context.Context, op string, mutates bool, err error) *Error {

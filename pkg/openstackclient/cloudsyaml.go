@@ -29,16 +29,6 @@ type cloudConfig struct {
 	insecure     bool
 }
 
-// hideSecrets returns an answer without the credentials: Keystone may quote a part of the request that it refuses.
-func (c *cloudConfig) hideSecrets(answer []byte) []byte {
-	for _, secret := range []string{c.auth.Password, c.auth.ApplicationCredentialSecret, c.auth.TokenID} {
-		if len(secret) > 3 {
-			answer = bytes.ReplaceAll(answer, []byte(secret), []byte("***"))
-		}
-	}
-	return answer
-}
-
 // onlyThese is a clientconfig source that knows one clouds.yaml and nothing else: no secure.yaml, no clouds-public.yaml,
 // no search in the file system.
 type onlyThese map[string]clientconfig.Cloud
@@ -76,7 +66,7 @@ func parseCloud(credentials Credentials) (*cloudConfig, error) {
 		return nil, invalidCloud(name, "it can't be used: %v", err)
 	}
 	config := &cloudConfig{
-		name:         name,
+		name:         shorten(name),
 		region:       cloud.RegionName,
 		availability: clientconfig.GetEndpointType(cloud.EndpointType),
 		insecure:     insecure[name] || (cloud.Verify != nil && !*cloud.Verify),
@@ -129,9 +119,9 @@ func pickCloud(clouds onlyThese, name string) (string, error) {
 	case name == "" && len(names) == 1:
 		return names[0], nil
 	case name == "":
-		return "", invalidCredentials("no cloud is named; set platform.openstack.cloud to one that key %q of the credentials Secret has: %s", CloudsYAMLKey, strings.Join(names, ", "))
+		return "", invalidCredentials("no cloud is named; set platform.openstack.cloud to one that key %q of the credentials Secret has: %s", CloudsYAMLKey, listed(names))
 	case !slices.Contains(names, name):
-		return "", invalidCredentials("cloud %q is not in key %q of the credentials Secret, which has: %s; correct platform.openstack.cloud or the Secret", name, CloudsYAMLKey, strings.Join(names, ", "))
+		return "", invalidCredentials("cloud %q is not in key %q of the credentials Secret, which has: %s; correct platform.openstack.cloud or the Secret", shorten(name), CloudsYAMLKey, listed(names))
 	}
 	return name, nil
 }
@@ -233,5 +223,5 @@ func plain(err error) string {
 }
 
 func invalidCloud(name, format string, args ...any) *Error {
-	return invalidCredentials("cloud %q in key %q of the credentials Secret: %s", name, CloudsYAMLKey, fmt.Sprintf(format, args...))
+	return invalidCredentials("cloud %q in key %q of the credentials Secret: %s", shorten(name), CloudsYAMLKey, fmt.Sprintf(format, args...))
 }

@@ -169,18 +169,3 @@ func TestNothingFromOutside(t *testing.T) {
 	_, err = parse(goodCloud+"  second: {}\n", "")
 	g.Expect(err).To(MatchError(ContainSubstring("no cloud is named")))
 }
-
-func FuzzParseCloud(f *testing.F) {
-	f.Add(goodCloud, "mycloud")
-	f.Add("clouds: {a: {auth: {auth_url: 'http://x', token: t}, regions: [x, {name: y, values: {}}]}}", "a")
-	f.Add("clouds: &x\n  a: *x\n", "a")
-	f.Fuzz(func(t *testing.T, content, name string) {
-		cloud, err := parse(content, name)
-		if (cloud == nil) == (err == nil) {
-			t.Fatal("neither a cloud nor an error, or both")
-		}
-		if err != nil && KindOf(err) != KindInvalid {
-			t.Fatalf("not KindInvalid: %v", err)
-		}
-	})
-}

@@ -2,10 +2,8 @@ package openstackclient
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
-	"strconv"
 	"strings"
 
 	"github.com/gophercloud/gophercloud/v2"
@@ -55,7 +53,7 @@ func (c *openstackClient) GetServer(ctx context.Context, view View, id string) (
 	if err != nil {
 		return nil, err
 	}
-	return one(ctx, c, op, target, "server", func(s *Server) string { return s.ID })
+	return one(ctx, c, op, target, "server", id, func(s *Server) string { return s.ID })
 }
 
 // ListServerActions implements Client.
@@ -69,28 +67,11 @@ func (c *openstackClient) ListServerActions(ctx context.Context, id string) ([]i
 	return all(ctx, c, op, list, func(a *instanceactions.InstanceAction) string { return a.RequestID })
 }
 
-// fewestPerPage is below every limit that clouds set to the length of Nova's lists: a shorter list is the last one.
-const fewestPerPage = 100
-
 // ListServerGroups implements Client. Nova gives no link to the next page of these.
 func (c *openstackClient) ListServerGroups(ctx context.Context) ([]servergroups.ServerGroup, error) {
 	op := operation{name: "list server groups", service: compute, want: microversionGroupPolicy}
-	found := []servergroups.ServerGroup{}
-	for range maxPages {
-		list := collection{path: "os-server-groups", key: "server_groups"}
-		if len(found) > 0 {
-			list.query = "offset=" + strconv.Itoa(len(found))
-		}
-		page, err := all(ctx, c, op, list, func(g *servergroups.ServerGroup) string { return g.ID })
-		if err != nil {
-			return nil, err
-		}
-		found = append(found, page...)
-		if len(page) < fewestPerPage {
-			return found, nil
-		}
-	}
-	return nil, misread(op, errors.New("its pages don't end"))
+	list := collection{path: "os-server-groups", key: "server_groups", byOffset: true}
+	return all(ctx, c, op, list, func(g *servergroups.ServerGroup) string { return g.ID })
 }
 
 // HasKeyPair implements Client.
@@ -114,7 +95,7 @@ func (c *openstackClient) GetFlavor(ctx context.Context, id string) (*flavors.Fl
 	if err != nil {
 		return nil, err
 	}
-	return one(ctx, c, op, target, "flavor", func(f *flavors.Flavor) string { return f.ID })
+	return one(ctx, c, op, target, "flavor", id, func(f *flavors.Flavor) string { return f.ID })
 }
 
 // DeleteServer implements Client.

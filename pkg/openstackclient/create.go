@@ -74,7 +74,7 @@ func (c *openstackClient) CreateServer(ctx context.Context, opts CreateServerOpt
 			OkCodes: []int{http.StatusOK, http.StatusAccepted},
 		})
 		if err == nil && answer.Server.ID == "" {
-			return malformed(true, errors.New("there is no server ID in it"))
+			return c.malformed(true, errors.New("there is no server ID in it"))
 		}
 		return err
 	})
@@ -102,13 +102,13 @@ func (c *openstackClient) CreateServerImage(ctx context.Context, id string, opts
 			return err
 		}
 		defer func() { _ = response.Body.Close() }()
-		imageID, err = newImageID(response)
+		imageID, err = c.newImageID(response)
 		return err
 	})
 	return imageID, err
 }
 
-func newImageID(response *http.Response) (string, error) {
+func (c *openstackClient) newImageID(response *http.Response) (string, error) {
 	content, err := io.ReadAll(response.Body)
 	if err != nil {
 		return "", fmt.Errorf("read the answer: %w", err)
@@ -118,7 +118,7 @@ func newImageID(response *http.Response) (string, error) {
 	}
 	if len(content) > 0 {
 		if err := json.Unmarshal(content, &answer); err != nil {
-			return "", malformed(true, err)
+			return "", c.malformed(true, err)
 		}
 	}
 	if answer.ImageID != "" {
@@ -127,10 +127,10 @@ func newImageID(response *http.Response) (string, error) {
 	// Nova 26 writes "…//images/ID" with two slashes.
 	location, err := url.Parse(response.Header.Get("Location"))
 	if err != nil {
-		return "", malformed(true, errors.New("its Location can't be used"))
+		return "", c.malformed(true, errors.New("its Location can't be used"))
 	}
 	if dir, id := path.Split(location.Path); id != "" && path.Base(dir) == "images" {
 		return id, nil
 	}
-	return "", malformed(true, errors.New("there is no image ID in it"))
+	return "", c.malformed(true, errors.New("there is no image ID in it"))
 }

@@ -44,7 +44,7 @@ func (c *openstackClient) GetImage(ctx context.Context, id string) (*images.Imag
 	if err != nil {
 		return nil, err
 	}
-	return one(ctx, c, op, target, "", func(i *images.Image) string { return i.ID })
+	return one(ctx, c, op, target, "", id, func(i *images.Image) string { return i.ID })
 }
 
 // DeleteImage implements Client.

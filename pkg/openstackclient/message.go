@@ -10,7 +10,11 @@ import (
 	"unicode/utf8"
 )
 
-const maxMessage = 300
+const (
+	maxMessage = 300
+	// maxErrorBody is how much of an error's body is read: far more than any service writes.
+	maxErrorBody = 64 << 10
+)
 
 // noSuchRoute is what the services answer with 404 for a path that none of their APIs has.
 const noSuchRoute = "The resource could not be found."
@@ -21,14 +25,15 @@ var (
 	anyTag       = regexp.MustCompile(`<[^>]*>`)
 	htmlStart    = regexp.MustCompile(`(?i)^\s*<(!doctype|html)`)
 	requestIDs   = regexp.MustCompile(`(?i)\s*[(\[]?(request[- ]?id:?\s*)?\breq-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}[)\]]?`)
-	whiteSpace   = regexp.MustCompile(`\s+`)
+	whiteSpace   = regexp.MustCompile(`[\s\p{Z}\p{Cc}]+`)
 )
 
 // cloudMessage returns the service's own words from the body of an error, on one line and without what changes from
-// request to request. The second value says that the body has the form in which OpenStack's services write it.
-func cloudMessage(status int, body []byte) (string, bool) {
+// request to request, nor what hide takes out of them. The second value says that the body has the form in which OpenStack's
+// services write it.
+func cloudMessage(status int, body []byte, hide func(string) string) (string, bool) {
 	if message, ok := jsonMessage(body); ok {
-		return shorten(message), true
+		return shorten(hide(message)), true
 	}
 	text := string(body)
 	if !utf8.ValidString(text) {
@@ -36,7 +41,7 @@ func cloudMessage(status int, body []byte) (string, bool) {
 	}
 	if htmlStart.MatchString(text) {
 		text = headElement.ReplaceAllString(text, " ")
-		text = html.UnescapeString(anyTag.ReplaceAllString(text, " "))
+		text = hide(html.UnescapeString(anyTag.ReplaceAllString(text, " ")))
 	}
 	// Webob and proxies begin with the status line, which callers have as a number.
 	line := fmt.Sprintf("%d %s", status, http.StatusText(status))
@@ -69,6 +74,22 @@ func jsonMessage(body []byte) (string, bool) {
 		}
 	}
 	return "", false
+}
+
+// listed names what there is to choose from, as far as it can stand in a condition.
+func listed(names []string) string {
+	const most, longest = 10, 64
+	var shown []string
+	for _, name := range names[:min(len(names), most)] {
+		if name = shorten(name); len(name) > longest {
+			name = strings.ToValidUTF8(name[:longest], "") + "…"
+		}
+		shown = append(shown, name)
+	}
+	if more := len(names) - len(shown); more > 0 {
+		shown = append(shown, fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(shown, ", ")
 }
 
 // shorten brings a text into the form in which it can stand in a condition.

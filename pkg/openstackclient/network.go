@@ -60,7 +60,7 @@ func (c *openstackClient) GetNetwork(ctx context.Context, id string) (*networks.
 	if err != nil {
 		return nil, err
 	}
-	return one(ctx, c, op, target, "network", func(n *networks.Network) string { return n.ID })
+	return one(ctx, c, op, target, "network", id, func(n *networks.Network) string { return n.ID })
 }
 
 // ListSecurityGroups implements Client.

@@ -89,13 +89,16 @@ func (c *openstackClient) try(ctx context.Context, op operation, version microve
 	return nil
 }
 
-// resource joins the parts of a resource's path. An empty part is refused: it would turn a request for one object into one
-// for all of them.
+// resource joins the parts of a resource's path. A part that a path does without is refused: it would turn a request for one
+// object into one for all of them.
 func resource(op operation, parts ...string) (string, error) {
 	joined := ""
 	for i, part := range parts {
 		if part == "" {
 			return "", &Error{Kind: KindInvalid, Op: op.name, Message: "no ID or name given"}
+		}
+		if part == "." || part == ".." {
+			return "", &Error{Kind: KindInvalid, Op: op.name, Message: fmt.Sprintf("%q is no ID or name", part)}
 		}
 		if i > 0 {
 			joined += "/"

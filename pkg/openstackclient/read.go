@@ -7,12 +7,16 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 
 	"github.com/gophercloud/gophercloud/v2"
 )
 
-// maxPages is a stop for a cloud whose pages never end.
+// maxPages, and maxBody for all pages together, are a stop for a cloud whose pages never end.
 const maxPages = 10000
+
+// fewestPerPage is below every limit that clouds set to the length of Nova's lists: a shorter list is the last one.
+const fewestPerPage = 100
 
 // envelope is the outermost object of an answer. Its values keep the order in which they are written, which the pages of
 // gophercloud's own pager lose.
@@ -32,8 +36,9 @@ func (c *openstackClient) get(ctx context.Context, op operation, path string) (e
 	return answer, header, err
 }
 
-// one reads a single resource. key is its name in the answer, empty if the answer is the resource itself (Glance).
-func one[T any](ctx context.Context, c *openstackClient, op operation, path, key string, id func(*T) string) (*T, error) {
+// one reads the resource whose ID is wanted. key is its name in the answer, empty if the answer is the resource itself
+// (Glance). Another resource than the wanted one is an error, as a confused cache may give it.
+func one[T any](ctx context.Context, c *openstackClient, op operation, path, key, wanted string, id func(*T) string) (*T, error) {
 	answer, _, err := c.get(ctx, op, path)
 	if err != nil {
 		return nil, err
@@ -41,18 +46,18 @@ func one[T any](ctx context.Context, c *openstackClient, op operation, path, key
 	raw := answer[key]
 	if key == "" {
 		if raw, err = json.Marshal(answer); err != nil {
-			return nil, misread(op, err)
+			return nil, c.misread(op, err)
 		}
 	}
 	if len(raw) == 0 {
-		return nil, misread(op, fmt.Errorf("there is no %q in it", key))
+		return nil, c.misread(op, fmt.Errorf("there is no %q in it", key))
 	}
 	found := new(T)
 	if err := json.Unmarshal(raw, found); err != nil {
-		return nil, misread(op, err)
+		return nil, c.misread(op, err)
 	}
-	if id(found) == "" {
-		return nil, misread(op, errors.New("there is no ID in it"))
+	if id(found) != wanted {
+		return nil, c.misread(op, errors.New("it does not have the ID that was asked for"))
 	}
 	return found, nil
 }
@@ -62,47 +67,85 @@ type collection struct {
 	path, query string
 	// key is the list's name in the answer.
 	key string
+	// byOffset says that the answer holds no link to the next page: one that may be full is followed by the offset.
+	byOffset bool
 	// check, unless nil, looks at the header of every page.
 	check func(http.Header) error
 }
 
 // all reads the pages of a list. A page without the list is an error: taken for an empty one, it would be a proof of
-// absence.
+// absence. A list that goes round in circles or has no end is an error too.
 func all[T any](ctx context.Context, c *openstackClient, op operation, list collection, id func(*T) string) ([]T, error) {
-	found := []T{}
+	found, known, size := []T{}, map[string]bool{}, 0
 	for range maxPages {
-		target := list.path
-		if list.query != "" {
-			target += "?" + list.query
-		}
-		answer, header, err := c.get(ctx, op, target)
+		answer, page, err := onePage(ctx, c, op, list, id)
 		if err != nil {
 			return nil, err
 		}
-		if list.check != nil {
-			if err := list.check(header); err != nil {
-				return nil, misread(op, err)
-			}
-		}
-		page, err := items(answer, list.key, id)
-		if err != nil {
-			return nil, misread(op, err)
-		}
 		found = append(found, page...)
-		next, err := nextQuery(answer, list.key)
+		next, err := list.next(answer, len(found), len(page))
 		if err != nil {
-			return nil, misread(op, err)
+			return nil, c.misread(op, err)
 		}
 		// Glance may offer a next page that is empty.
 		if next == "" || len(page) == 0 {
 			return found, nil
 		}
-		if next == list.query {
-			return nil, misread(op, errors.New("its next page is itself"))
+		before := len(known)
+		for i := range page {
+			known[id(&page[i])] = true
+		}
+		if len(known) == before {
+			return nil, c.misread(op, errors.New("its next page holds nothing but what came before"))
+		}
+		if size += answer.size(); size > maxBody {
+			break
 		}
 		list.query = next
 	}
-	return nil, misread(op, errors.New("its pages don't end"))
+	return nil, c.misread(op, errors.New("its pages don't end"))
+}
+
+// onePage reads the page that the collection's query leads to.
+func onePage[T any](ctx context.Context, c *openstackClient, op operation, list collection, id func(*T) string) (envelope, []T, error) {
+	target := list.path
+	if list.query != "" {
+		target += "?" + list.query
+	}
+	answer, header, err := c.get(ctx, op, target)
+	if err != nil {
+		return nil, nil, err
+	}
+	if list.check != nil {
+		if err := list.check(header); err != nil {
+			return nil, nil, c.misread(op, err)
+		}
+	}
+	page, err := items(answer, list.key, id)
+	if err != nil {
+		return nil, nil, c.misread(op, err)
+	}
+	return answer, page, nil
+}
+
+// next returns the query of the page behind the one in the answer, empty if that is the last.
+func (l collection) next(answer envelope, found, onPage int) (string, error) {
+	if !l.byOffset {
+		return nextQuery(answer, l.key)
+	}
+	if onPage < fewestPerPage {
+		return "", nil
+	}
+	return "offset=" + strconv.Itoa(found), nil
+}
+
+// size returns how many bytes the answer has, about.
+func (e envelope) size() int {
+	size := 0
+	for _, value := range e {
+		size += len(value)
+	}
+	return size
 }
 
 func items[T any](answer envelope, key string, id func(*T) string) ([]T, error) {
@@ -154,8 +197,8 @@ func nextQuery(answer envelope, key string) (string, error) {
 }
 
 // misread is for an answer to a read that is not what it should be.
-func misread(op operation, err error) *Error {
-	failure := malformed(false, err)
+func (c *openstackClient) misread(op operation, err error) *Error {
+	failure := c.malformed(false, err)
 	failure.Op = op.name
 	return failure
 }

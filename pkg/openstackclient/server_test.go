@@ -68,11 +68,3 @@ func TestMalformedServers(t *testing.T) {
 		NewWithT(t).Expect(json.Unmarshal([]byte(content), new(Server))).NotTo(Succeed(), content)
 	}
 }
-
-func FuzzServer(f *testing.F) {
-	f.Add([]byte(serverAt246))
-	f.Add([]byte(`{"id": "1", "flavor": {"swap": ""}, "addresses": null, "image": null}`))
-	f.Fuzz(func(_ *testing.T, content []byte) {
-		_ = json.Unmarshal(content, new(Server))
-	})
-}

@@ -96,7 +96,7 @@ func (c *openstackClient) newSession(ctx context.Context) (*session, error) {
 	if err := openstack.AuthenticateV3(ctx, provider, &auth, gophercloud.EndpointOpts{}); err != nil {
 		return nil, err
 	}
-	project, catalog, err := readToken(provider)
+	project, catalog, err := c.readToken(provider)
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +122,7 @@ func (c *openstackClient) guardRenewal(s *session, provider *gophercloud.Provide
 		if err := renew(ctx); err != nil {
 			return err
 		}
-		project, _, err := readToken(provider)
+		project, _, err := c.readToken(provider)
 		if err == nil && project != s.scope.ProjectID {
 			err = errors.New("the credentials lead to another project than before")
 		}
@@ -143,24 +143,24 @@ func (c *openstackClient) httpClient(g *gate) http.Client {
 }
 
 // readToken returns the project and the catalog of the provider's token.
-func readToken(provider *gophercloud.ProviderClient) (string, *tokens.ServiceCatalog, error) {
+func (c *openstackClient) readToken(provider *gophercloud.ProviderClient) (string, *tokens.ServiceCatalog, error) {
 	result, ok := provider.GetAuthResult().(interface {
 		ExtractProject() (*tokens.Project, error)
 		ExtractServiceCatalog() (*tokens.ServiceCatalog, error)
 	})
 	if !ok || provider.Token() == "" {
-		return "", nil, malformed(false, errors.New("there is no token in it"))
+		return "", nil, c.malformed(false, errors.New("there is no token in it"))
 	}
 	project, err := result.ExtractProject()
 	if err != nil {
-		return "", nil, malformed(false, err)
+		return "", nil, c.malformed(false, err)
 	}
 	if project == nil || project.ID == "" {
 		return "", nil, &Error{Kind: KindInvalid, Message: "the credentials lead to no project; name one in clouds.yaml"}
 	}
 	catalog, err := result.ExtractServiceCatalog()
 	if err != nil {
-		return "", nil, malformed(false, err)
+		return "", nil, c.malformed(false, err)
 	}
 	return project.ID, catalog, nil
 }

@@ -34,6 +34,19 @@ func restConfig(secret *corev1.Secret) (*rest.Config, error) {
 	return restConfig, nil
 }
 
+// checkAddress refuses what is not the URL of an API. client-go would do so too, and quote it with the password that may be
+// in it.
+func checkAddress(config *rest.Config, where string) error {
+	address, _, err := rest.DefaultServerUrlFor(config)
+	switch {
+	case err != nil, address.Host == "", address.Scheme != "https" && address.Scheme != "http":
+		return refuse("%s is not the URL of an API: write it like https://api.example.com:6443", where)
+	case address.User != nil:
+		return refuse("%s holds a user name or a password: leave them out of the URL", where)
+	}
+	return nil
+}
+
 // forbidden names the first field, in a stable order, that would run a command or read a file on this machine.
 func forbidden(config *clientcmdapi.Config) string {
 	var found []string

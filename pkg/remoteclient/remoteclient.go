@@ -129,8 +129,12 @@ func (c *Clients) make(secret *corev1.Secret, from origin) (client.Client, error
 	if err != nil {
 		return nil, err
 	}
+	where := fmt.Sprintf("the Secret %s/%s, key %s: its server", secret.Namespace, secret.Name, hivev1.KubeconfigSecretKey)
 	if from.urlOverride != "" {
-		config.Host = from.urlOverride
+		config.Host, where = from.urlOverride, "spec.controlPlaneConfig.apiURLOverride"
+	}
+	if err := checkAddress(config, where); err != nil {
+		return nil, err
 	}
 	if from.ipOverride != "" {
 		config.Dial = dialInstead(from.ipOverride)
