@@ -67,27 +67,15 @@ func when(late bool) string {
 
 // Wherever a process is killed, before or after one of its calls has its effect, the next one finishes what it began.
 func TestCrashPoints(t *testing.T) {
-	for _, s := range shapes() {
-		if s.name == "thirty" && !*full {
-			continue
-		}
-		for _, f := range flows(s) {
-			t.Run(s.name+"/"+f.name, func(t *testing.T) {
-				t.Parallel()
-				var calls []call
-				t.Run("reference", func(t *testing.T) { calls = reference(t, s, f) })
-				for _, n := range points(len(calls), 9) {
-					for _, late := range []bool{false, true} {
-						t.Run(fmt.Sprintf("%d-%s", n, when(late)), func(t *testing.T) {
-							tried.crashes.Add(1)
-							inWorld(t, s, *first, func(w *world) {
-								w.pass(f, w.die(n, late))
-								w.finish()
-							})
-						})
-					}
-				}
+	eachPoint(t, 9, func(shape, flow) bool { return true }, func(t *testing.T, s shape, f flow, n int, _ []call) {
+		for _, late := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%d-%s", n, when(late)), func(t *testing.T) {
+				tried.crashes.Add(1)
+				inWorld(t, s, *first, func(w *world) {
+					w.pass(f, w.die(n, late))
+					w.finish()
+				})
 			})
 		}
-	}
+	})
 }

@@ -102,11 +102,14 @@ func (w *world) passesLeft() bool {
 	return true
 }
 
-// awake tells whether no server of a cluster is paused any more: a status may still be that of before.
+// awake tells whether no cluster is on its way any more: its status may still be that of before.
 func (w *world) awake() bool {
 	for _, id := range w.shape.clusters {
+		if r := w.hub.record(key(id)); r != nil && (r.Cut != nil || r.Sealed != nil && r.Opened == nil) {
+			return false
+		}
 		for _, s := range w.serversOf(id) {
-			if s.Status == "PAUSED" || s.Status == "BUILD" {
+			if s.Status == "PAUSED" || s.Status == "BUILD" || s.TaskState != "" {
 				return false
 			}
 		}
@@ -133,7 +136,7 @@ func (w *world) checkAttributes() {
 		case !ok:
 			w.violate("missing", "%s is gone", name)
 		case !reflect.DeepEqual(was, is):
-			w.violate("attributes", "%s was %+v and is %+v", name, was, is)
+			w.violate("attributes", "%s: %s", name, difference(was, is))
 		}
 	}
 	for name := range have {
@@ -144,6 +147,18 @@ func (w *world) checkAttributes() {
 	if !reflect.DeepEqual(without(now.others), without(w.initial.others)) {
 		w.violate("foreign", "others' servers were %+v and are %+v", w.initial.others, now.others)
 	}
+}
+
+// difference names the fields in which two servers differ.
+func difference(was, is cloud.Server) string {
+	var out []string
+	a, b := reflect.ValueOf(was), reflect.ValueOf(is)
+	for i := range a.NumField() {
+		if x, y := a.Field(i).Interface(), b.Field(i).Interface(); !reflect.DeepEqual(x, y) {
+			out = append(out, fmt.Sprintf("%s was %v and is %v", a.Type().Field(i).Name, x, y))
+		}
+	}
+	return strings.Join(out, ", ")
 }
 
 func without(list []cloud.Server) []cloud.Server {
@@ -186,7 +201,7 @@ func (w *world) checkLeftovers() {
 		return sorted(out)
 	}
 	now := w.takeInventory()
-	if have, want := images(now.images), images(w.initial.images); !slices.Equal(have, want) {
+	if have, want := images(now.images), images(w.initial.images); !slices.Equal(have, want) && !(w.inUse() && len(w.dropped) > 0) {
 		w.violate("left-over", "images: %v, and there were %v", have, want)
 	}
 	ports := func(list []cloud.Port) []string {

@@ -135,7 +135,7 @@ func (w *world) clusterOf(c *call) string {
 		if w.foreign[img.ID] {
 			return ""
 		}
-		id = w.initial.machines[img.Machine]
+		id = img.Properties["overwinter_infra_id"]
 	}
 	if !slices.Contains(w.shape.clusters, id) {
 		return ""

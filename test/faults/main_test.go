@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -30,6 +31,8 @@ const mostTraces = 5
 
 func TestMain(m *testing.M) {
 	flag.Parse()
+	// Worlds are small and live for milliseconds.
+	debug.SetGCPercent(800)
 	code := m.Run()
 	fmt.Printf("faults: crash-points=%d fault-points=%d schedules=%d violations=%d\n",
 		tried.crashes.Load(), tried.faults.Load(), tried.schedules.Load(), tried.violations.Load())

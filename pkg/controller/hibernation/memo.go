@@ -27,6 +27,9 @@ type memo struct {
 	// cleanupFrom is when leftovers are tried again.
 	cleanupFrom time.Time
 
+	// recordless is the ClusterDeployment for which no record was found, and so none is looked for.
+	recordless string
+
 	// awake is what is known of the present resume; nil before the machines run.
 	awake *resume
 	// slept is the record of the hibernation that this process saw last, until the cluster is ready again: one that is

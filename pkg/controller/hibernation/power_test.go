@@ -58,8 +58,11 @@ func TestStableCostsNothing(t *testing.T) {
 	}
 	for name, changes := range tests {
 		t.Run(name, func(t *testing.T) {
-			b := newBench(t, installedCD(changes...))
-			b.actuator.summary = hibernation.Summary{Exists: true, Sealed: true, Opened: true}
+			cd := installedCD(changes...)
+			b := newBench(t, cd)
+			if len(cd.Finalizers) > 0 {
+				b.actuator.summary = hibernation.Summary{Exists: true, Sealed: true, Opened: true}
+			}
 			for range 3 {
 				b.visit()
 				b.pass(time.Second)
@@ -69,6 +72,14 @@ func TestStableCostsNothing(t *testing.T) {
 			b.Expect(b.events()).To(BeEmpty())
 		})
 	}
+}
+
+// TestRestoredClusterDeployment: one that a backup brought back without our finalizer, or that was made anew, has a record.
+func TestRestoredClusterDeployment(t *testing.T) {
+	b := newBench(t, installedCD(showing(StateRunning, time.Minute), wanting(hivev1.ClusterPowerStateRunning)))
+	b.actuator.summary = hibernation.Summary{Exists: true, Sealed: true, Opened: true}
+	b.visit()
+	b.Expect(b.cd().Finalizers).To(ContainElement(hivev1.FinalizerRecord))
 }
 
 // TestNeverHibernated: a cluster without a record is ready when its machines run, without being asked itself.

@@ -43,13 +43,26 @@ func (v *visit) start(ctx context.Context) (Outcome, error) {
 	return v.awake(ctx)
 }
 
-// record returns what the actuator remembers of the cluster. Without our finalizer there is nothing.
+// record returns what the actuator remembers of the cluster. A ClusterDeployment that was restored from a backup, or made
+// anew for a cluster that was preserved, has a record and lacks our finalizer, so that one is looked for once.
 func (v *visit) record(ctx context.Context) (hibernation.Summary, error) {
 	keeper, ok := v.actuator.(RecordKeeper)
-	if !ok || !controllerutil.ContainsFinalizer(v.cd, hivev1.FinalizerRecord) {
+	if !ok {
 		return hibernation.Summary{}, nil
 	}
-	return keeper.Summary(ctx, v.cd, v.Client, v.logger)
+	marked := controllerutil.ContainsFinalizer(v.cd, hivev1.FinalizerRecord)
+	if !marked && v.memo.recordless == fingerprint(v.cd) {
+		return hibernation.Summary{}, nil
+	}
+	record, err := keeper.Summary(ctx, v.cd, v.Client, v.logger)
+	switch {
+	case err != nil || marked:
+	case record.Exists:
+		err = v.addFinalizer(ctx)
+	default:
+		v.memo.recordless = fingerprint(v.cd)
+	}
+	return record, err
 }
 
 // remember keeps what the record says of the cluster as it was before it went to sleep.
