@@ -44,7 +44,8 @@ type Client interface {
 	// CreateServerImage asks for a snapshot of a server's root disk and returns the new image's ID, never an empty one.
 	// The metadata in opts become image properties from the moment the image is queued.
 	CreateServerImage(ctx context.Context, id string, opts servers.CreateImageOpts) (string, error)
-	// ListServerActions returns what was done to a server, newest first.
+	// ListServerActions returns what was done to a server, newest first; also to one that is deleted, where the cloud has
+	// microversion 2.21 and has not purged it. KindNotFound otherwise.
 	ListServerActions(ctx context.Context, id string) ([]instanceactions.InstanceAction, error)
 	// ListServerGroups returns the project's server groups with their members.
 	ListServerGroups(ctx context.Context) ([]servergroups.ServerGroup, error)

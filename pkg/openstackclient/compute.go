@@ -58,7 +58,7 @@ func (c *openstackClient) GetServer(ctx context.Context, view View, id string) (
 
 // ListServerActions implements Client.
 func (c *openstackClient) ListServerActions(ctx context.Context, id string) ([]instanceactions.InstanceAction, error) {
-	op := operation{name: "list the server's actions", service: compute}
+	op := operation{name: "list the server's actions", service: compute, want: microversionDeletedActions}
 	target, err := resource(op, "servers", id, "os-instance-actions")
 	if err != nil {
 		return nil, err

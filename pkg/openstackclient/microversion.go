@@ -14,6 +14,7 @@ type microversion int64
 // The microversions used, from Nova's API microversion history.
 const (
 	microversionDescription    microversion = 19
+	microversionDeletedActions microversion = 21
 	microversionTagFilter      microversion = 26
 	microversionDeviceTags     microversion = 42
 	microversionImageID        microversion = 45

@@ -231,6 +231,7 @@ func TestObjects(t *testing.T) {
 	g.Expect(actions[0].Message).To(Equal("Error"))
 	g.Expect(actions[1].StartTime.Second()).To(Equal(26))
 	g.Expect(actions[1].RequestID).To(Equal("req-1"))
+	g.Expect(cloud.last().header.Get("X-Openstack-Nova-Api-Version")).To(Equal("2.21"), "from there on the history of a deleted server is shown")
 }
 
 func TestEmptyIDsAreNotSent(t *testing.T) {

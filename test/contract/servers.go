@@ -1,9 +1,12 @@
 package contract
 
 import (
+	"net/http"
 	"regexp"
 	"testing"
 
+	"github.com/gophercloud/gophercloud/v2"
+	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/instanceactions"
 	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/servers"
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/extensions/security/groups"
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/ports"
@@ -208,17 +211,10 @@ func pauseAndStop(t *testing.T, s *suite) {
 	g.Expect(s.client.StartServer(ctx, id)).To(Succeed())
 	s.running(t, id)
 
-	actions, err := s.client.ListServerActions(ctx, id)
-	g.Expect(err).NotTo(HaveOccurred())
-	var names []string
-	for _, action := range actions {
-		names = append(names, action.Action)
-		g.Expect(action.Message).To(BeEmpty())
-	}
-	g.Expect(names).To(Equal([]string{"start", "stop", "unpause", "pause", "create"}), "newest first; what was refused is not there")
+	g.Expect(s.history(t, id)).To(Equal([]string{"start", "stop", "unpause", "pause", "create"}), "newest first; what was refused is not there")
 }
 
-// forceDelete works where deletes are not deferred, too.
+// forceDelete works where deletes are not deferred, too. The history of a server outlives it.
 func forceDelete(t *testing.T, s *suite) {
 	g := NewWithT(t)
 	port := s.port(t)
@@ -226,6 +222,24 @@ func forceDelete(t *testing.T, s *suite) {
 	g.Expect(s.client.ForceDeleteServer(t.Context(), id)).To(Succeed())
 	s.absent(t, id)
 	s.unbound(t, port.ID)
+	g.Expect(s.history(t, id)).To(Equal([]string{"delete", "create"}))
+	old := *s.seed.compute
+	old.Microversion = "2.20"
+	_, err := instanceactions.List(&old, id, nil).AllPages(t.Context())
+	g.Expect(gophercloud.ResponseCodeIs(err, http.StatusNotFound)).To(BeTrue(), "below 2.21 it does not: %v", err)
+}
+
+// history returns the names of what was done to a server, newest first.
+func (s *suite) history(t *testing.T, id string) []string {
+	t.Helper()
+	actions, err := s.client.ListServerActions(t.Context(), id)
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	var names []string
+	for _, action := range actions {
+		names = append(names, action.Action)
+		NewWithT(t).Expect(action.Message).To(BeEmpty())
+	}
+	return names
 }
 
 func serverIDs(found []openstackclient.Server) []string {
