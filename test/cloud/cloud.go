@@ -42,17 +42,20 @@ type Cloud struct {
 	appCreds table[appCredential]
 	tokens   map[string]*token
 
-	servers  map[string]*server // all there ever were: their history stays
+	servers  map[string]*server // those too that are gone: their history stays
 	live     table[server]      // those that GET shows
+	gone     []string           // the others, oldest first
 	groups   table[serverGroup]
 	flavors  table[flavor]
 	keypairs map[string]map[string]*keypair // by user, then by name
 	volumes  table[volume]
 	images   table[image]
+	deleted  table[image] // that somebody could restore
 	networks table[network]
 	subnets  table[subnet]
 	ports    table[port]
 	secs     table[securityGroup]
+	other    *user // who acts behind everybody's back; nil until he does
 
 	machines    map[machineKey]*machine
 	regressions []Regression
@@ -61,7 +64,7 @@ type Cloud struct {
 
 	rules       []*Rule
 	hooks       Hooks
-	lastLists   map[string]*reply
+	history     history
 	watchers    map[int]func(ServerEvent)
 	undelivered []ServerEvent
 	delivering  bool
@@ -73,7 +76,7 @@ func New(opts Options) *Cloud {
 	c := &Cloud{
 		opts: opts, clock: opts.Clock, ledger: &Ledger{most: opts.LedgerSize}, now: opts.Clock.Now(), url: strings.TrimSuffix(opts.URL, "/"), hooks: opts.Hooks,
 		tokens: map[string]*token{}, servers: map[string]*server{}, keypairs: map[string]map[string]*keypair{},
-		machines: map[machineKey]*machine{}, failures: map[failureKey]string{}, lastLists: map[string]*reply{},
+		machines: map[machineKey]*machine{}, failures: map[failureKey]string{},
 		watchers: map[int]func(ServerEvent){},
 	}
 	c.rng = newRand(opts.Seed)

@@ -93,16 +93,15 @@ func (c *Cloud) StartServer(id string) bool {
 		if s.vm == vmPaused {
 			name = "unpause"
 		}
-		c.recordAs(s, s.user, "req-"+c.newID(), name)
 		c.setVM(s, vmActive)
-		c.finishAction(s, name, false)
+		c.didByHand(s, name)
 	})
 }
 
 // DeleteServer has somebody delete a server, lock or not. It takes as long as any delete.
 func (c *Cloud) DeleteServer(id string) bool {
 	return c.withServer(id, func(s *server) {
-		c.recordAs(s, s.user, "req-"+c.newID(), "delete")
+		c.recordAs(s, c.somebody(), "req-"+c.newID(), "delete")
 		c.startDelete(s)
 	})
 }

@@ -2,7 +2,6 @@ package cloud
 
 import (
 	"context"
-	"encoding/json"
 	"maps"
 	"net/http"
 	"strconv"
@@ -17,24 +16,46 @@ type Effect struct {
 	delay time.Duration
 	kind  outcomeKind
 	hang  time.Duration // for timedOut: how long, 0 being until the client gives up
+	late  time.Duration // the request has its effect only then, unseen
 
-	status int // an answer in place of the cloud's
-	header http.Header
-	body   string
-
+	instead func(k *call, base string) *reply // an answer in place of the cloud's
 	expire  bool
 	rewrite func(c *Cloud, k *call, rep *reply) *reply
 }
 
+// String returns the effect's name, which is what the ledger calls a fault whose rule has none of its own.
+func (e Effect) String() string { return e.name }
+
 // Answer makes the cloud answer with a status, a body (the service's own form of error if empty) and headers given as "Name: value",
 // without doing what was asked.
 func Answer(status int, body string, headers ...string) Effect {
-	e := Effect{name: "answer " + strconv.Itoa(status), status: status, body: body, header: http.Header{}}
+	with := http.Header{}
 	for _, h := range headers {
 		name, value, _ := strings.Cut(h, ":")
-		e.header.Add(strings.TrimSpace(name), strings.TrimSpace(value))
+		with.Add(strings.TrimSpace(name), strings.TrimSpace(value))
 	}
-	return e
+	return Effect{name: "answer " + strconv.Itoa(status), instead: func(k *call, base string) *reply {
+		rep := empty(status)
+		if body == "" {
+			rep = ownError(k, base, status, with.Get("Retry-After"))
+		} else {
+			rep.body = []byte(body)
+		}
+		maps.Copy(rep.header, with)
+		return rep
+	}}
+}
+
+// ownError is a failure in the manner of the service that the request was for.
+func ownError(k *call, base string, status int, retryAfter string) *reply {
+	service := serviceOf(k.Request.URL.Path)
+	switch {
+	case status == http.StatusUnauthorized:
+		return unauthorized(service, base)
+	case service == nova && retryAfter != "" && novaKeys[status] == "overLimit":
+		return novaOverLimit(status, "Injected fault.", retryAfter)
+	}
+	return serviceError(service, status, "Injected fault.")
 }
 
 // AnswerAfter is Answer, but the cloud does what was asked first: what an overloaded proxy makes of a request.
@@ -73,20 +94,27 @@ func Malformed() Effect {
 	}}
 }
 
-// EmptyList takes everything out of the lists in the answer.
-func EmptyList() Effect {
-	return Effect{name: "empty list", after: true, rewrite: func(_ *Cloud, _ *call, rep *reply) *reply { return emptied(rep) }}
-}
+// Twice has the cloud carry the request out twice, as a proxy does that repeats what it takes for lost. The client gets the second
+// answer. Both come at once, so that neither sees the other's beginning: of two creates with one port, both are accepted at first.
+func Twice() Effect { return twice("twice", false) }
 
-// StaleList gives the answer that the last request with the same URL got, if there was one.
-func StaleList() Effect {
-	return Effect{name: "stale list", after: true, rewrite: func(c *Cloud, k *call, rep *reply) *reply {
-		if old := c.staleList(k); old != nil {
-			return old
+// TwiceFirst is Twice, and the client gets the first answer.
+func TwiceFirst() Effect { return twice("twice, first answer", true) }
+
+func twice(name string, first bool) Effect {
+	return Effect{name: name, after: true, rewrite: func(c *Cloud, k *call, rep *reply) *reply {
+		again := *k
+		again.query = k.Request.URL.Query()
+		c.locked(func() { again.reqID = "req-" + c.newID() })
+		if second := c.execute(&again); !first {
+			return second
 		}
 		return rep
 	}}
 }
+
+// Late breaks the connection at once and carries the request out d later: what has waited in a queue while its client gave up.
+func Late(d time.Duration) Effect { return Effect{name: "late " + d.String(), kind: reset, late: d} }
 
 // ExpireToken ends the request's token, so that it is answered 401.
 func ExpireToken() Effect { return Effect{name: "expire token", expire: true, after: true} }
@@ -105,6 +133,14 @@ func (c *Cloud) applyBefore(ctx context.Context, k *call, e *Effect) (outcome, b
 	if e.after {
 		return outcome{}, false
 	}
+	if e.late > 0 {
+		c.locked(func() {
+			c.after(e.late, func() {
+				k.snapshots = c.snapshots
+				c.carryOut(k)
+			})
+		})
+	}
 	return c.spoil(ctx, k, e, nil), true
 }
 
@@ -115,7 +151,7 @@ func (c *Cloud) applyAfter(ctx context.Context, k *call, e *Effect, rep *reply) 
 		out = c.spoil(ctx, k, e, rep)
 	}
 	if k.Request.Method == http.MethodGet && rep.status == http.StatusOK {
-		c.keepList(k, rep)
+		c.keepAnswer(k, rep)
 	}
 	return out
 }
@@ -129,8 +165,9 @@ func (c *Cloud) spoil(ctx context.Context, k *call, e *Effect, rep *reply) outco
 		out.reply = nil
 	case e.kind == reset:
 		out.reply = nil
-	case e.status != 0:
-		out.reply = c.instead(k, e)
+	case e.instead != nil:
+		out.reply = e.instead(k, c.URL())
+		out.reply.header.Set("X-Openstack-Request-Id", k.reqID)
 	case e.rewrite != nil:
 		out.reply = e.rewrite(c, k, rep)
 	}
@@ -143,55 +180,4 @@ func (c *Cloud) hang(ctx context.Context, d time.Duration) {
 		return
 	}
 	_ = c.sleep(ctx, d) // either way the client gets nothing
-}
-
-func (c *Cloud) instead(k *call, e *Effect) *reply {
-	rep := empty(e.status)
-	if e.body == "" {
-		rep = serviceError(serviceOf(k.Request.URL.Path), e.status, "Injected fault.")
-	} else {
-		rep.body = []byte(e.body)
-	}
-	rep.header.Set("X-Openstack-Request-Id", k.reqID)
-	maps.Copy(rep.header, e.header)
-	return rep
-}
-
-func emptied(rep *reply) *reply {
-	var doc map[string]json.RawMessage
-	if json.Unmarshal(rep.body, &doc) != nil {
-		return rep
-	}
-	for key, value := range doc {
-		switch {
-		case strings.HasSuffix(key, "_links") || key == "next":
-			delete(doc, key)
-		case strings.HasPrefix(string(value), "["):
-			doc[key] = json.RawMessage("[]")
-		}
-	}
-	out := rep.clone()
-	b, err := json.Marshal(doc)
-	if err != nil { // it was JSON a moment ago
-		return rep
-	}
-	out.body = b
-	return out
-}
-
-func (k *call) listKey() string { return k.Project + " " + k.Request.URL.RequestURI() }
-
-func (c *Cloud) keepList(k *call, rep *reply) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.lastLists[k.listKey()] = rep
-}
-
-func (c *Cloud) staleList(k *call) *reply {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if old := c.lastLists[k.listKey()]; old != nil {
-		return old.clone()
-	}
-	return nil
 }

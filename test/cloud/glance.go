@@ -145,7 +145,16 @@ func (c *Cloud) deleteImage(k *call) *reply {
 func (c *Cloud) dropImage(img *image) {
 	c.images.drop(img.id)
 	c.uploadBreaks(img)
+	if img.status == imageActive {
+		c.deleted.put(img.id, img)
+	}
+	if all := c.deleted.all(); len(all) > keptDeleted {
+		c.deleted.drop(all[0].id)
+	}
 }
+
+// keptDeleted is how many deleted images can still be restored, and how many servers that are gone still have their history.
+const keptDeleted = 1000
 
 func (c *Cloud) imageInUse(img *image) bool {
 	for _, s := range c.live.all() {

@@ -1,6 +1,7 @@
 package cloud
 
 import (
+	"maps"
 	"net/http"
 	"time"
 )
@@ -14,6 +15,7 @@ type project struct {
 type user struct {
 	id, name, password string
 	projects           []*project // the first is the default
+	elsewhere          *project   // where log-ins lead, whatever they ask for; nil is nowhere else
 }
 
 type appCredential struct {
@@ -106,6 +108,23 @@ func (c *Cloud) SetPassword(userName, password string) {
 	if u := c.userNamed(userName); u != nil {
 		u.password = password
 	}
+}
+
+// LeadElsewhere has a user's credentials lead to another project from now on, whatever they ask for: as when somebody has made a project of the
+// same name anew. The user's tokens end. An empty name ends it. It returns false if there is no such user.
+func (c *Cloud) LeadElsewhere(userName, projectName string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	u := c.userNamed(userName)
+	if u == nil {
+		return false
+	}
+	u.elsewhere = nil
+	if projectName != "" {
+		u.elsewhere = c.projectNamed(projectName)
+	}
+	maps.DeleteFunc(c.tokens, func(_ string, t *token) bool { return t.user == u })
+	return true
 }
 
 // RevokeTokens ends all tokens.

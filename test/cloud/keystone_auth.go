@@ -59,6 +59,9 @@ func (c *Cloud) createToken(k *call) *reply {
 	if !ok {
 		return unauthorized(keystone, c.base(k.Request))
 	}
+	if u.elsewhere != nil {
+		p = u.elsewhere
+	}
 	return c.tokenReply(k, http.StatusCreated, c.newToken(u, p, req.Auth.Identity.Methods))
 }
 

@@ -61,7 +61,7 @@ func (l *Ledger) begin(k *call) int {
 		return l.seq
 	}
 	e := ledgerEntry{Entry: Entry{
-		Seq: l.seq, At: k.At, Op: k.Op, Method: k.Request.Method, Path: k.Request.URL.RequestURI(), Project: k.Project,
+		Seq: l.seq, At: k.At, Op: k.Op, Method: k.Request.Method, Path: k.uri, Project: k.Project,
 		Microversion: requestedMicroversion(k.Request.Header), Target: k.Target,
 	}}
 	if !strings.HasPrefix(k.Op, keystone) {

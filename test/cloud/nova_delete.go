@@ -81,6 +81,11 @@ func (c *Cloud) endServer(s *server) {
 	c.after(c.opts.Latencies.Deleted, func() {
 		s.gone = true
 		c.live.drop(s.id)
+		c.gone = append(c.gone, s.id)
+		if len(c.gone) > keptDeleted {
+			delete(c.servers, c.gone[0])
+			c.gone = c.gone[1:]
+		}
 	})
 }
 

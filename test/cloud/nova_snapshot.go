@@ -25,24 +25,33 @@ func (c *Cloud) createImage(k *call, s *server) *reply {
 	if refused := checkMetadata(req.Image.Metadata); refused != nil {
 		return refused
 	}
-	if refused := c.refuseSnapshot(k, s); refused != nil {
+	img, refused := c.startSnapshot(k, s, req.Image.Name, req.Image.Metadata)
+	if refused != nil {
 		return refused
 	}
-	img := c.snapshotImage(k, s, req.Image.Name)
-	maps.Copy(img.props, req.Image.Metadata)
+	return c.snapshotReply(k, img)
+}
+
+// startSnapshot begins a snapshot, or returns the refusal.
+func (c *Cloud) startSnapshot(k *call, s *server, name string, metadata map[string]string) (*image, *reply) {
+	img := c.snapshotImage(k, s, name)
+	maps.Copy(img.props, metadata)
+	if refused := c.refuseSnapshot(k, s, img); refused != nil {
+		return nil, refused
+	}
 	if refused := checkProperties(img); refused != nil {
-		return refused
+		return nil, refused
 	}
 	c.images.put(img.id, img)
 	if s.volumeBooted() {
 		c.snapshotVolumes(s, img)
-		return c.snapshotReply(k, img)
+		return img, nil
 	}
 	s.snapshotSeq, s.saving, img.source = c.nextSnapshot(), img, s
 	c.record(s, k, "createImage")
 	c.setTask(s, taskImagePending)
 	c.after(c.opts.Latencies.SnapshotPending, func() { c.snapshotStarts(s, img) })
-	return c.snapshotReply(k, img)
+	return img, nil
 }
 
 func (c *Cloud) nextSnapshot() int {
@@ -52,7 +61,7 @@ func (c *Cloud) nextSnapshot() int {
 
 // refuseSnapshot says why there can be none. A request that was already under way when another one's snapshot was accepted loses the race for
 // the task state behind Nova's checks: it gets a 500 and leaves an image that stays queued for ever. A lock does not matter.
-func (c *Cloud) refuseSnapshot(k *call, s *server) *reply {
+func (c *Cloud) refuseSnapshot(k *call, s *server, img *image) *reply {
 	switch s.vm {
 	case vmActive, vmPaused, vmStopped, vmSuspended:
 	default:
@@ -62,8 +71,7 @@ func (c *Cloud) refuseSnapshot(k *call, s *server) *reply {
 		return nil
 	}
 	if s.snapshotSeq > k.snapshots {
-		orphan := c.snapshotImage(k, s, "orphan")
-		c.images.put(orphan.id, orphan)
+		c.images.put(img.id, img)
 		return novaError(http.StatusInternalServerError, "Unexpected API Error. Please report this at http://bugs.launchpad.net/nova/ and attach the Nova API log if possible.\n<class 'nova.exception.UnexpectedTaskStateError'>")
 	}
 	return conflictOf("createImage", s, "task_state", s.task)

@@ -26,7 +26,7 @@ func empty(status int) *reply { return &reply{status: status, header: http.Heade
 var novaKeys = map[int]string{
 	http.StatusBadRequest: "badRequest", http.StatusUnauthorized: "unauthorized", http.StatusForbidden: "forbidden",
 	http.StatusNotFound: "itemNotFound", http.StatusMethodNotAllowed: "badMethod", http.StatusConflict: "conflictingRequest",
-	http.StatusRequestEntityTooLarge: "overLimit", http.StatusTooManyRequests: "overLimit", http.StatusNotImplemented: "notImplemented",
+	http.StatusRequestEntityTooLarge: "overLimit", http.StatusUnsupportedMediaType: "badMediaType", http.StatusTooManyRequests: "overLimit", http.StatusNotImplemented: "notImplemented",
 	http.StatusServiceUnavailable: "serviceUnavailable",
 }
 

@@ -35,6 +35,8 @@ type Cluster struct {
 	net                                      *network
 	sub                                      *subnet
 	tags                                     []string
+	options                                  ClusterOptions
+	added                                    int // by AddServer
 }
 
 // Servers returns the masters, then the workers, as they were when the cluster was made.
@@ -52,7 +54,7 @@ func (c *Cloud) SeedClusterWith(o ClusterOptions) *Cluster {
 	setDefault(&o.User, DefaultUser)
 	var cl *Cluster
 	c.alter(func() {
-		cl = &Cluster{InfraID: o.InfraID, Project: o.Project, project: c.projectNamed(o.Project), user: c.userNamed(o.User)}
+		cl = &Cluster{InfraID: o.InfraID, Project: o.Project, options: o, project: c.projectNamed(o.Project), user: c.userNamed(o.User)}
 		if cl.user == nil {
 			cl.user = &user{id: c.newHexID(), name: o.User, password: DefaultPassword, projects: []*project{cl.project}}
 			c.users.put(cl.user.id, cl.user)
@@ -60,11 +62,11 @@ func (c *Cloud) SeedClusterWith(o ClusterOptions) *Cluster {
 		cl.tags = []string{"openshiftClusterID=" + o.InfraID}
 		c.seedShared(cl)
 		for i := range o.Masters {
-			s := c.seedServer(cl, o, "master", i, fmt.Sprintf("%s-master-%d", o.InfraID, i))
+			s := c.seedServer(cl, "master", i, fmt.Sprintf("%s-master-%d", o.InfraID, i))
 			cl.Masters = append(cl.Masters, c.serverState(s))
 		}
 		for i := range o.Workers {
-			s := c.seedServer(cl, o, "worker", i, fmt.Sprintf("%s-worker-0-%s", o.InfraID, c.suffix()))
+			s := c.seedServer(cl, "worker", i, fmt.Sprintf("%s-worker-0-%s", o.InfraID, c.suffix()))
 			cl.Workers = append(cl.Workers, c.serverState(s))
 		}
 	})
@@ -110,12 +112,28 @@ func (c *Cloud) seedShared(cl *Cluster) {
 	c.images.put(img.id, img)
 	cl.ImageID = img.id
 
+	if key := cl.options.KeyName; key != "" && c.keypairs[cl.user.id][key] == nil {
+		c.addKeypair(cl.user, key, "ssh-ed25519 "+c.newHexID())
+	}
 	cl.MasterGroup = c.addGroup(p, cl.user, infra+"-master", "soft-anti-affinity").id
 	cl.WorkerGroup = c.addGroup(p, cl.user, infra+"-worker", "soft-anti-affinity").id
 }
 
 // seedServer makes a server that has been running for a moment.
-func (c *Cloud) seedServer(cl *Cluster, o ClusterOptions, role string, index int, name string) *server {
+func (c *Cloud) seedServer(cl *Cluster, role string, index int, name string) *server {
+	s := c.clusterServer(cl, role, name)
+	s.placed = true
+	c.seedPort(cl, s, role, index)
+	c.bindAll(s)
+	c.recordAs(s, s.user, "req-"+c.newID(), "create")
+	c.finishAction(s, "create", false)
+	c.setVM(s, vmActive)
+	return s
+}
+
+// clusterServer makes a server as the cluster's own are, in BUILD and without a port.
+func (c *Cloud) clusterServer(cl *Cluster, role, name string) *server {
+	o := cl.options
 	flavorName, groupID := "rig."+role, cl.MasterGroup
 	if role == "worker" {
 		groupID = cl.WorkerGroup
@@ -125,7 +143,7 @@ func (c *Cloud) seedServer(cl *Cluster, o ClusterOptions, role string, index int
 	}
 	img := c.images.get(cl.ImageID)
 	s := &server{
-		id: c.newID(), name: name, seq: c.nextSeq(), project: cl.project, user: cl.user, created: c.now, updated: c.now, placed: true,
+		id: c.newID(), name: name, seq: c.nextSeq(), project: cl.project, user: cl.user, created: c.now, updated: c.now,
 		vm: vmBuilding, flavor: *c.flavorNamed(flavorName), imageID: img.id, imageProps: inheritable(img), hostname: hostnameOf(name),
 		metadata: map[string]string{"Name": cl.InfraID + "-" + role, "openshiftClusterID": cl.InfraID},
 		tags:     append([]string{"cluster-api-provider-openstack"}, cl.tags...), configDrive: true, keyName: o.KeyName, zone: o.Zone, disk: &disk{},
@@ -135,9 +153,6 @@ func (c *Cloud) seedServer(cl *Cluster, o ClusterOptions, role string, index int
 	if o.Description != "" {
 		s.description = &o.Description
 	}
-	if o.KeyName != "" && c.keypairs[cl.user.id][o.KeyName] == nil {
-		c.addKeypair(cl.user, o.KeyName, "ssh-ed25519 "+c.newHexID())
-	}
 	if o.BootFromVolume {
 		v := &volume{id: c.newID(), project: cl.project, size: 20, status: "in-use", imageID: img.id, disk: s.disk}
 		c.volumes.put(v.id, v)
@@ -146,19 +161,14 @@ func (c *Cloud) seedServer(cl *Cluster, o ClusterOptions, role string, index int
 	c.addServer(s)
 	g := c.groups.get(groupID)
 	g.members = append(g.members, s.id)
-	c.seedPort(cl, o, s, role, index)
-	c.recordAs(s, s.user, "req-"+c.newID(), "create")
-	c.finishAction(s, "create", false)
-	c.setVM(s, vmActive)
 	return s
 }
 
-func (c *Cloud) seedPort(cl *Cluster, o ClusterOptions, s *server, role string, index int) {
-	if o.NovaPorts {
+// seedPort makes the port of a server, not yet bound, or leaves that to Nova.
+func (c *Cloud) seedPort(cl *Cluster, s *server, role string, index int) {
+	if cl.options.NovaPorts {
 		s.secNames = []string{cl.InfraID + "-" + role}
-		n := nic{networkID: cl.net.id, made: true}
-		n.portID = c.makePort(s, n)
-		s.nics = []nic{n}
+		s.nics = []nic{{networkID: cl.net.id}}
 		return
 	}
 	p := c.newPort(cl.project, cl.net)
@@ -176,5 +186,4 @@ func (c *Cloud) seedPort(cl *Cluster, o ClusterOptions, s *server, role string, 
 	}
 	c.ports.put(p.id, p)
 	s.nics = []nic{{portID: p.id}}
-	c.bind(p, s)
 }

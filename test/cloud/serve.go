@@ -38,6 +38,7 @@ type call struct {
 	wrongVerb bool
 	params    map[string]string
 	query     url.Values
+	uri       string // path and query
 	reqID     string
 	mv        int // minor microversion, of Nova
 	token     *token
@@ -72,7 +73,7 @@ func (c *Cloud) arrive(r *http.Request) (*call, error) {
 		}
 		body = b
 	}
-	k := &call{}
+	k := &call{uri: r.URL.RequestURI()}
 	if r.URL.RawQuery != "" {
 		k.query = r.URL.Query()
 	}
@@ -123,13 +124,16 @@ func (c *Cloud) latency(op string) time.Duration {
 // execute has the request's effect.
 func (c *Cloud) execute(k *call) *reply {
 	var rep *reply
-	c.locked(func() {
-		if k.mayChange() {
-			c.version++
-		}
-		rep = c.dispatch(k)
-		rep.header["X-Openstack-Request-Id"] = []string{k.reqID}
-	})
+	c.locked(func() { rep = c.carryOut(k) })
+	return rep
+}
+
+func (c *Cloud) carryOut(k *call) *reply {
+	if k.mayChange() {
+		c.version++
+	}
+	rep := c.dispatch(k)
+	rep.header["X-Openstack-Request-Id"] = []string{k.reqID}
 	return rep
 }
 

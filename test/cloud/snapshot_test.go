@@ -186,6 +186,65 @@ func TestDeleteUnfinishedSnapshot(t *testing.T) {
 	}
 }
 
+// An upload takes minutes. When its image is deleted, it breaks off soon after.
+func TestDeleteImageDuringLongUpload(t *testing.T) {
+	for name, remove := range map[string]func(*rig, string){
+		"by its owner":   func(r *rig, id string) { r.Expect(images.Delete(r.ctx, r.image, id).ExtractErr()).To(Succeed()) },
+		"by an operator": func(r *rig, id string) { r.DeleteImage(id) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := cloud.TestBedLatencies()
+			l.SnapshotUpload = 10 * time.Minute
+			r := newRig(t, cloud.Options{Latencies: l})
+			id := pausedServer(r).ID
+			first, err := r.snapshot(id, "first", nil)
+			r.Expect(err).NotTo(HaveOccurred())
+			r.pass(time.Minute)
+			r.Expect(r.server(id).TaskState).To(Equal("image_uploading"))
+			remove(r, first)
+			r.Expect(status(images.Get(r.ctx, r.image, first).Err)).To(Equal(404))
+			r.Expect(r.server(id).TaskState).To(Equal("image_uploading"))
+			r.Expect(status(servers.Unpause(r.ctx, r.compute, id).Err)).To(Equal(409))
+			r.pass(time.Second)
+			r.Expect(r.server(id).TaskState).To(BeEmpty())
+			r.Expect(r.lastAction(id)).To(And(HaveField("Action", "createImage"), HaveField("Message", "")))
+
+			second, err := r.snapshot(id, "second", nil)
+			r.Expect(err).NotTo(HaveOccurred())
+			r.pass(9*time.Minute + 30*time.Second) // the first one's upload would have ended
+			r.Expect(r.server(id).TaskState).To(Equal("image_uploading"), "that of the second")
+			r.pass(time.Minute)
+			r.Expect(r.server(id).TaskState).To(BeEmpty())
+			r.Expect(r.getImage(second).Status).To(Equal(images.ImageStatusActive))
+			_, found := r.Image(first)
+			r.Expect(found).To(BeFalse())
+		})
+	}
+}
+
+// The end of one snapshot is not taken for that of the next.
+func TestDeleteImageThatHasJustArrived(t *testing.T) {
+	l := secondSteps
+	l.SnapshotExtract, l.SnapshotUpload, l.SnapshotBreak = 0, 4*time.Second, 5*time.Second
+	r := newRig(t, cloud.Options{Latencies: l})
+	id := pausedServer(r).ID
+	first, err := r.snapshot(id, "first", nil)
+	r.Expect(err).NotTo(HaveOccurred())
+	r.pass(6 * time.Second)
+	r.Expect(r.getImage(first).Status).To(Equal(images.ImageStatusActive))
+	r.Expect(r.server(id).TaskState).To(Equal("image_uploading"))
+	r.DeleteImage(first)
+	r.pass(time.Second)
+	r.Expect(r.server(id).TaskState).To(BeEmpty())
+	_, err = r.snapshot(id, "second", nil)
+	r.Expect(err).NotTo(HaveOccurred())
+	for range 4 { // past the moment when the first one's upload would be seen to break
+		r.pass(time.Second)
+	}
+	r.Expect(r.server(id).TaskState).To(Equal("image_uploading"))
+	r.Expect(r.Ledger().Entries("nova.server.createImage")).To(HaveLen(2))
+}
+
 // What a user makes of a resumed server bears all that the snapshot had.
 func TestInheritance(t *testing.T) {
 	r := newRig(t, cloud.Options{})

@@ -14,7 +14,7 @@ func (t *table[T]) get(id string) *T { return t.byID[id] }
 // all returns everything, oldest first. It is good until the next put or drop.
 func (t *table[T]) all() []*T { return t.list }
 
-// put adds a thing. One that is there already keeps its place.
+// put adds a thing, at the end; the same one keeps its place. Another one with its ID goes.
 func (t *table[T]) put(id string, v *T) {
 	if t.byID == nil {
 		t.byID = map[string]*T{}

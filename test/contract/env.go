@@ -56,6 +56,7 @@ func Run(t *testing.T, env Env) {
 		{"PauseAndStop", pauseAndStop},
 		{"SnapshotAndReplace", snapshotAndReplace},
 		{"DeleteDuringSnapshot", deleteDuringSnapshot},
+		{"DeleteUnfinishedImage", deleteUnfinishedImage},
 		{"ForceDelete", forceDelete},
 		{"Images", imagesCase},
 		{"AnotherProject", anotherProject},

@@ -236,3 +236,35 @@ func deleteDuringSnapshot(t *testing.T, s *suite) {
 		return openstackclient.IsNotFound(err)
 	})
 }
+
+// deleteUnfinishedImage: a snapshot that is deleted before it has arrived is gone, and its server is let go as it was.
+func deleteUnfinishedImage(t *testing.T, s *suite) {
+	g := NewWithT(t)
+	ctx := t.Context()
+	id := s.server(t, s.plainServer("undone", s.port(t).ID)).ID
+	g.Expect(s.client.PauseServer(ctx, id)).To(Succeed())
+	s.inStatus(t, id, "PAUSED")
+	for _, task := range []string{"image_snapshot_pending", "image_uploading"} { // or later, if it is gone before it is seen
+		image, err := s.client.CreateServerImage(ctx, id, servers.CreateImageOpts{Name: s.prefix + "-undone"})
+		g.Expect(err).NotTo(HaveOccurred())
+		s.seed.removeImage(t, image)
+		s.await(t, "the snapshot to come as far as "+task, func(g Gomega) bool {
+			now, err := s.client.GetServer(ctx, openstackclient.ViewFlavorID, id)
+			g.Expect(err).NotTo(HaveOccurred())
+			return task == "image_snapshot_pending" || now.TaskState == task || now.TaskState == ""
+		})
+		g.Expect(s.client.DeleteImage(ctx, image)).To(Succeed())
+		_, err = s.client.GetImage(ctx, image)
+		kind(g, err, openstackclient.KindNotFound)
+		s.await(t, "the server to have no task", func(g Gomega) bool {
+			now, err := s.client.GetServer(ctx, openstackclient.ViewFlavorID, id)
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(now.Status).To(Equal("PAUSED"))
+			return now.TaskState == ""
+		})
+		_, err = s.client.GetImage(ctx, image)
+		kind(g, err, openstackclient.KindNotFound)
+	}
+	g.Expect(s.client.UnpauseServer(ctx, id)).To(Succeed())
+	s.inStatus(t, id, "ACTIVE")
+}
