@@ -115,11 +115,15 @@ func (s *Session) intend(ctx context.Context, attempts []*Attempt) error {
 	return s.save(ctx)
 }
 
-// deleteImage deletes an image and tells whether it is gone; false without an error means that it is in use or protected.
+// deleteImage deletes an image and tells whether it is gone; false without an error means that it is in use or protected,
+// or that the answers contradict each other.
 func (s *Session) deleteImage(ctx context.Context, id string) (bool, error) {
 	err := s.cloud.DeleteImage(ctx, id)
 	switch openstackclient.KindOf(err) {
 	case openstackclient.KindNotFound:
+		if _, err := s.cloud.GetImage(ctx, id); !openstackclient.IsNotFound(err) {
+			return false, err
+		}
 		err := s.checkCloud(ctx)
 		return err == nil, err
 	case openstackclient.KindConflict, openstackclient.KindForbidden:

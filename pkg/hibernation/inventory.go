@@ -243,7 +243,7 @@ func (s *Session) describe(ctx context.Context, l *look, list []*openstackclient
 	if err := refuse(list, s.cluster.InfraID); err != nil {
 		return nil, err
 	}
-	groupOf, err := s.serverGroups(ctx)
+	groupOf, err := s.serverGroups(ctx, list)
 	if err != nil {
 		return nil, err
 	}
@@ -347,7 +347,9 @@ func (s *Session) checkFlavors(ctx context.Context, machines []*Machine) error {
 	return nil
 }
 
-func (s *Session) serverGroups(ctx context.Context) (map[string]string, error) {
+// serverGroups returns the servers' groups, by server. One that the list puts into no group is asked for itself, where Nova
+// says it then (from microversion 2.71): made again outside its group, the control plane could end up on one host.
+func (s *Session) serverGroups(ctx context.Context, list []*openstackclient.Server) (map[string]string, error) {
 	groups, err := s.cloud.ListServerGroups(ctx)
 	if err != nil {
 		return nil, err
@@ -358,7 +360,17 @@ func (s *Session) serverGroups(ctx context.Context) (map[string]string, error) {
 			of[member] = g.ID
 		}
 	}
-	return of, nil
+	alone := slices.DeleteFunc(slices.Clone(list), func(srv *openstackclient.Server) bool { return of[srv.ID] != "" })
+	return of, s.each(ctx, len(alone), func(ctx context.Context, i int) error {
+		srv, err := s.cloud.GetServer(ctx, openstackclient.ViewHostname, alone[i].ID)
+		if err != nil {
+			return err
+		}
+		if srv.ServerGroups != nil && len(*srv.ServerGroups) > 0 {
+			return fmt.Errorf("%s is in server group %s, which Nova's list leaves out; looking again", srv.Name, (*srv.ServerGroups)[0])
+		}
+		return nil
+	})
 }
 
 // clusterPorts returns the ports of the servers, by server. Those with the cluster's tag are asked for: one that is bound to

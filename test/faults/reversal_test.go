@@ -67,8 +67,7 @@ func eachPoint(t *testing.T, every int, pick func(shape, flow) bool, test func(t
 			}
 			t.Run(s.name+"/"+f.name, func(t *testing.T) {
 				t.Parallel()
-				var calls []call
-				t.Run("reference", func(t *testing.T) { calls = reference(t, s, f) })
+				calls := reference(t, s, f)
 				for _, n := range points(len(calls), every) {
 					test(t, s, f, n, calls)
 				}
@@ -102,8 +101,7 @@ func TestCrashesWhileTurning(t *testing.T) {
 		}
 		turned := reversed(f, n)
 		t.Run(turned.name, func(t *testing.T) {
-			var calls []call
-			t.Run("reference", func(t *testing.T) { calls = reference(t, s, turned) })
+			calls := reference(t, s, turned)
 			for m := n; m <= len(calls); m++ {
 				if !*full && m%5 != 0 || s.name != "one" && !calls[m-1].changes {
 					continue
