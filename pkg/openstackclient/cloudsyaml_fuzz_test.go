@@ -19,6 +19,8 @@ func FuzzParseCloud(f *testing.F) {
 	f.Add("clouds: {a: {auth: {auth_url: 'http://x', token: t}, regions: [x, {name: y, values: {}}]}}", "a")
 	f.Add("clouds: &x\n  a: *x\n", "a")
 	f.Add("clouds:\n  c:\n    auth: {auth_url: 'https://hunter2:hunter2@keystone/v3', password: hunter2}\n", "")
+	f.Add("clouds: {c: {auth: {auth_url: 'https://me:hunter2@k/v3', user_id: u, project_id: p, password: hunter2}}}", "c")
+	f.Add("clouds: {c: {auth: {auth_url: 'file:///etc/passwd', user_id: u, project_id: p, password: hunter2}}}", "c")
 	f.Add("clouds:\n  c:\n    auth:\n      password: *hunter2\n", "c")
 	f.Add("clouds:\n  c:\n    auth: {password: {hunter2: hunter2}}\n", "c")
 	f.Add("clouds:\n  c:\n    auth_type: hunter2\n    auth: {auth_url: 'http://k', password: !!binary hunter2, project_id: p, user_id: u}\n", "c")
@@ -117,7 +119,7 @@ ftVoRP588iLmNi4oLVPgDCojFQ0=
 
 // Any values of a Secret are a bundle of certificates and nothing else, or an error that shows none of them.
 func FuzzCABundle(f *testing.F) {
-	f.Add("ca.crt", []byte(certificatePEM), "tls.key", []byte("-----BEGIN PRIVATE KEY-----\nhunter2=\n-----END PRIVATE KEY-----\n"))
+	f.Add("ca.crt", []byte(certificatePEM), "tls.key", []byte("-----BEGIN PRIVATE KEY-----\naHVudGVyMg==\n-----END PRIVATE KEY-----\n"))
 	f.Add("a", []byte("-----BEGIN CERTIFICATE-----\nhunter2:x\n\naHVudGVyMg==\n-----END CERTIFICATE-----\n"), "b", []byte("hunter2"))
 	f.Add("a", []byte(strings.Repeat("-----BEGIN ", 1000)), "a", []byte{})
 	f.Add("a", []byte(certificatePEM), "b", []byte("words before\n"+certificatePEM+"words behind"))
@@ -137,10 +139,30 @@ func FuzzCABundle(f *testing.F) {
 			if strings.Contains(err.Error(), mark) && !strings.Contains(key+otherKey, mark) {
 				t.Fatalf("it shows what is in the Secret: %v", err)
 			}
+			if good, bad := certificates(data); good > 0 && bad == 0 {
+				t.Fatalf("%d certificates, and yet: %v", good, err)
+			}
 			return
 		}
 		checkBundle(t, bundle)
 	})
+}
+
+// certificates counts the blocks that are certificates, and those that are said to be some.
+func certificates(data map[string][]byte) (good, bad int) {
+	for _, value := range data {
+		for block, rest := pem.Decode(value); block != nil; block, rest = pem.Decode(rest) {
+			if block.Type != "CERTIFICATE" {
+				continue
+			}
+			if _, err := x509.ParseCertificate(block.Bytes); err != nil {
+				bad++
+			} else {
+				good++
+			}
+		}
+	}
+	return good, bad
 }
 
 // checkBundle: a bundle is certificates alone, and is its own bundle.
