@@ -71,10 +71,19 @@ func (s *Session) proveStill(ctx context.Context, machines []*Machine) error {
 func lastOther(history []instanceactions.InstanceAction) *Action {
 	for _, a := range history {
 		if a.Action != actionCreateImage && a.Action != actionDelete {
-			return &Action{Name: a.Action, RequestID: a.RequestID, At: a.StartTime.UTC()}
+			return actionOf(a)
 		}
 	}
 	return nil
+}
+
+func actionOf(a instanceactions.InstanceAction) *Action {
+	return &Action{Name: a.Action, RequestID: a.RequestID, At: a.StartTime.UTC()}
+}
+
+// is tells whether an entry in a history is the remembered one.
+func (a *Action) is(entry instanceactions.InstanceAction) bool {
+	return a.Name == entry.Action && a.RequestID == entry.RequestID && a.At.Equal(entry.StartTime)
 }
 
 // notStill returns the machines to which something was done since their snapshots were sealed.
@@ -88,12 +97,12 @@ func (s *Session) notStill(ctx context.Context, machines []*Machine) (map[*Machi
 	}
 	moved := map[*Machine]string{}
 	for _, m := range machines {
-		is := lastOther(histories[m.ServerID])
+		late := firstSince(m.Still, histories[m.ServerID])
 		switch {
-		case is == nil || m.Still == nil:
+		case m.Still == nil || lastOther(histories[m.ServerID]) == nil:
 			moved[m] = fmt.Sprintf("%s: its history in Nova does not show that it stayed as it was snapshotted", m.Name)
-		case is.Name != m.Still.Name || is.RequestID != m.Still.RequestID || !is.At.Equal(m.Still.At):
-			moved[m] = fmt.Sprintf("%s: somebody asked for %q after its snapshot", m.Name, is.Name)
+		case late != nil:
+			moved[m] = fmt.Sprintf("%s: somebody asked for %q after its snapshot", m.Name, late.Name)
 		}
 	}
 	return moved, nil

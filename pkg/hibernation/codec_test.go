@@ -37,7 +37,7 @@ func fullRecord() *Record {
 				SecurityGroups: []string{"sg"}, Metadata: map[string]string{"a": "b"}, Tags: []string{"t"}, KeyName: "key",
 				AvailabilityZone: "nova", ConfigDrive: true, Description: "words", Hostname: "host", ServerGroup: "group",
 			},
-			Still: &Action{Name: "pause", RequestID: "req-1", At: someday}, Removed: true,
+			Still: &Action{Name: "pause", RequestID: "req-1", At: someday}, Ended: true, Late: &Action{Name: "start", RequestID: "req-2", At: someday}, Removed: true,
 			Shot: shot("20261123-150405"), Snapshot: shot("20261122-150405"),
 			Creation: &Creation{ServerID: "server-0", Ran: true, Remade: true, Discarded: "server-9", Failures: 1, NotBefore: &someday, Fault: "fault", Attempt: Attempt{Asked: &someday, Misses: 1}},
 		}},

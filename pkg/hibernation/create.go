@@ -32,7 +32,9 @@ func (s *Session) open(ctx context.Context) (Progress, error) {
 	now := s.now().UTC()
 	r.Opened = &now
 	for _, m := range r.Machines {
-		m.Creation = &Creation{}
+		if m.Creation == nil {
+			m.Creation = &Creation{}
+		}
 	}
 	return done(), s.save(ctx)
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-
-	"github.com/overwinter/overwinter/pkg/openstackclient"
 )
 
 // deleteServers deletes the servers of a sealed cut, each only by its recorded ID, and only if all that makes this safe is
@@ -112,18 +110,7 @@ func (s *Session) deleteAll(ctx context.Context, machines []*Machine) error {
 			return err
 		}
 	}
-	return s.act(ctx, machines, s.deleteOne)
-}
-
-func (s *Session) deleteOne(ctx context.Context, m *Machine) error {
-	err := s.cloud.DeleteServer(ctx, m.ServerID)
-	if openstackclient.IsNotFound(err) {
-		return nil
-	}
-	if openstackclient.KindOf(err) == openstackclient.KindConflict {
-		return fmt.Errorf("%s: Nova does not delete its server now, unlock it if it is locked: %w", m.Name, err)
-	}
-	return err
+	return s.end(ctx, machines, s.cloud.DeleteServer)
 }
 
 // gone waits until every recorded server answers 404. Deletion may be soft: such a server still holds its quota, and is the
@@ -171,13 +158,7 @@ func (s *Session) forceDeleteAll(ctx context.Context, soft []*Machine) error {
 			return blocked("%s, and its server %s is soft-deleted, the last copy of its disk: restore that server; nothing was touched", moved[m], m.ServerID)
 		}
 	}
-	return s.act(ctx, soft, func(ctx context.Context, m *Machine) error {
-		err := s.cloud.ForceDeleteServer(ctx, m.ServerID)
-		if openstackclient.IsNotFound(err) {
-			return nil
-		}
-		return err
-	})
+	return s.end(ctx, soft, s.cloud.ForceDeleteServer)
 }
 
 // lookGone tells whether the cluster is asleep. Each recorded server must answer 404: a list proves nothing by leaving it

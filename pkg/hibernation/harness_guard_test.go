@@ -126,7 +126,7 @@ func (r *rig) guardDelete(k *cloud.Call, record *hibernation.Record) string {
 		return "the record is not sealed"
 	case record.Deleting == nil:
 		return "that servers are deleted is not saved"
-	case !slices.Contains([]string{"PAUSED", "SHUTOFF", "SOFT_DELETED", "ERROR"}, srv.Status): // ERROR: an earlier delete failed
+	case !slices.Contains([]string{"PAUSED", "SHUTOFF", "SOFT_DELETED", "ERROR", ""}, srv.Status): // an earlier delete failed, or it is gone
 		return "the server is " + srv.Status
 	}
 	return r.guardSnapshots(srv, m, record)

@@ -31,6 +31,7 @@ var (
 	deleteSteps = []step{
 		{"delete", (*Session).deleteServers},
 		{"gone", (*Session).gone},
+		{"account", (*Session).account},
 		{"sweep", (*Session).sweepOnce},
 	}
 	// rollbackSteps undo a cut that was not sealed.
@@ -113,11 +114,12 @@ func (s *Session) Cleanup(ctx context.Context) (Progress, error) {
 	return s.pass(ctx, s.cleanUp)
 }
 
-// Asleep looks whether the cluster is asleep: sealed, not opened, every server that is in the record gone, and no other.
+// Asleep looks whether the cluster is asleep: sealed, not opened, every server that is in the record gone and accounted for,
+// and no other.
 func (s *Session) Asleep(ctx context.Context) (Progress, error) {
 	return s.pass(ctx, func(ctx context.Context) (Progress, error) {
 		r := s.record
-		if r == nil || r.Cut != nil || r.Sealed == nil || r.Opened != nil {
+		if r == nil || r.Cut != nil || r.Sealed == nil || r.Opened != nil || !r.accounted() {
 			return s.pending(s.stage(), s.soon(), []string{"not hibernated"}), nil
 		}
 		return s.lookGone(ctx)

@@ -57,6 +57,7 @@ func (s *Session) closeCut() {
 		if m.InCut {
 			r.giveUp(m.Snapshot)
 			m.Snapshot, m.Shot, m.InCut = m.Shot, nil, false
+			m.Ended, m.Late = false, nil
 		}
 		m.Creation = nil
 	}

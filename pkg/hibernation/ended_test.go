@@ -1,0 +1,129 @@
+package hibernation_test
+
+import (
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/util/sets"
+
+	"github.com/overwinter/overwinter/pkg/hibernation"
+	"github.com/overwinter/overwinter/test/cloud"
+)
+
+// runAndDelete has somebody let a server run and then delete it.
+func (r *rig) runAndDelete(id string) {
+	r.cloud.StartServer(id)
+	r.clock.Step(time.Minute)
+	r.cloud.Write(id, 1000)
+	r.cloud.DeleteServer(id)
+	r.clock.Step(time.Minute)
+}
+
+// historiesAsked returns how often the history of a server was asked for.
+func (r *rig) historiesAsked() int { return r.cloud.Ledger().Count("nova.instanceaction.list") }
+
+// Somebody unpaused a server behind the seal and deleted it, all of it unseen. Its snapshot is behind what it wrote, and
+// nothing is made from that unless it is ordered.
+func TestServerRanBehindTheSealAndIsGone(t *testing.T) {
+	for name, prepare := range map[string]func(t *testing.T) *rig{
+		"before the first delete": sealedRig,
+		"among the deletes": func(t *testing.T) *rig {
+			t.Helper()
+			r, rule := halfDeletedRig(t, leftMaster)
+			rule.Remove()
+			return r
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := prepare(t)
+			master := r.seeded.Masters[0].ID
+			r.runAndDelete(master)
+			r.g.Expect(r.until(hibernate)).To(BeAssignableToTypeOf(&hibernation.Blocked{}))
+			r.g.Expect(r.clusterServers()).To(BeEmpty())
+			for _, do := range []verb{hibernate, resume} {
+				r.expectBlocked(do, master0, `"unpause" at 2026-11-23T15:`, master, r.shotOf0(), "etcd", hibernation.RemakeAnnotation, `"`+master0+`"`)
+			}
+			p, err := r.once(asleep)
+			r.g.Expect(err).NotTo(HaveOccurred())
+			r.g.Expect(p.Done).To(BeFalse())
+
+			r.cluster.Remake = sets.New(master0)
+			r.hibernate()
+			r.expectAsleep()
+			r.g.Expect(r.events).To(ContainElement(HavePrefix("Warning ServerRemade " + master0)))
+			r.resume()
+			r.g.Expect(r.cloud.Regressions()).To(HaveLen(1), "that is what was ordered")
+
+			r.cloud.FailServer(r.now(master0).ID, "disk full")
+			r.expectBlocked(resume, master0, "disk full", "annotate the cluster anew")
+		})
+	}
+}
+
+// shotOf0 returns the name of the first master's snapshot.
+func (r *rig) shotOf0() string {
+	img, _ := r.cloud.Image(r.shotOf(master0))
+	return img.Name
+}
+
+// A worker is no other matter: it is woken as it was only if that is ordered. What was found out once is not asked again.
+func TestWorkerRanBehindTheSealAndIsGone(t *testing.T) {
+	r := sealedRig(t)
+	worker := r.seeded.Workers[0]
+	r.runAndDelete(worker.ID)
+	r.g.Expect(r.until(hibernate)).To(MatchError(ContainSubstring(worker.Name)))
+	r.restartManager("manager-1")
+	r.cloud.Ledger().Reset()
+	r.expectBlocked(resume, worker.Name, `"unpause"`)
+	r.g.Expect(r.historiesAsked()).To(BeZero())
+	r.cluster.Remake = sets.New(worker.Name)
+	r.resume()
+	r.g.Expect(r.cloud.Regressions()).To(HaveLen(1), "that is what was ordered")
+}
+
+// A server that was deleted by somebody else, and had not run, is all in its snapshot. So is one whose delete's answer was
+// lost. Each costs one more request.
+func TestServerIsGoneAndDidNotRun(t *testing.T) {
+	for name, test := range map[string]struct {
+		lose  func(r *rig, id string)
+		extra int
+	}{
+		"it was left to us":   {func(*rig, string) {}, 0},
+		"somebody deleted it": {deletedByOthers, 1},
+		"answers are lost": {func(r *rig, _ string) {
+			r.cloud.AddRule(cloud.Rule{Op: "nova.server.delete", Times: 2, Effect: cloud.ResetAfter()})
+		}, 2},
+		"its history was purged": {func(r *rig, id string) {
+			deletedByOthers(r, id)
+			r.cloud.AddRule(cloud.Rule{
+				Op: "nova.instanceaction.list", When: func(k *cloud.Call) bool { return k.Target == id },
+				Effect: cloud.Answer(404, `{"itemNotFound": {"code": 404, "message": "Instance could not be found."}}`),
+			})
+		}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, 1, 2)
+			r.kube.afterSave = func() error {
+				if r.record().Sealed != nil {
+					r.kube.afterSave = nil
+					test.lose(r, r.seeded.Masters[0].ID)
+				}
+				return nil
+			}
+			r.hibernate()
+			r.g.Expect(r.historiesAsked()).To(Equal(len(r.servers) + test.extra))
+			r.expectAsleep()
+			r.restartManager("manager-1")
+			r.cloud.Ledger().Reset()
+			r.resume()
+			r.g.Expect(r.historiesAsked()).To(BeZero())
+			r.expectClean()
+		})
+	}
+}
+
+func deletedByOthers(r *rig, id string) {
+	r.cloud.DeleteServer(id)
+	r.clock.Step(5 * time.Second)
+}
