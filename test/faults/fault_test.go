@@ -59,11 +59,23 @@ func cloudKinds() []kind {
 		onCloud("timeout", cloud.Hang(0)), onCloud("timeout after the effect", cloud.HangAfter(0)),
 		onCloud("reset", cloud.ResetBefore()), onCloud("reset after the effect", cloud.ResetAfter()),
 		onCloud("truncated", cloud.Truncated()), onCloud("malformed", cloud.Malformed()),
-		list(onCloud("empty list", cloud.EmptyList())),
+		onCloud("quota 403", cloud.QuotaExceeded(http.StatusForbidden)), onCloud("quota 413", cloud.QuotaExceeded(http.StatusRequestEntityTooLarge)),
+		list(onCloud("empty list", cloud.EmptyList())), list(onCloud("list without one", cloud.ListWithoutOne())),
+		list(onCloud("duplicate entry", cloud.DuplicateEntry())),
+		list(onCloud("list of a minute ago", cloud.OldList(time.Minute))), list(onCloud("list of before", cloud.StaleList())),
+		twice("twice", cloud.Twice()), twice("twice, first answer", cloud.TwiceFirst()),
 		{name: "another project", service: openstack, make: (*world).elsewhere},
 		{name: "late", service: openstack, only: func(c *call) bool { return c.changes }, make: (*world).delay},
 	}
 	return out
+}
+
+// twice has requests carried out twice, so that two servers of a name may be there for a while.
+func twice(name string, effect cloud.Effect) kind {
+	return kind{name: name, service: openstack, only: func(c *call) bool { return c.changes }, make: func(w *world, _ *call) *fault {
+		w.twins = true
+		return &fault{name: name, cloud: &effect}
+	}}
 }
 
 // elsewhere makes the credentials lead to another project, until the next finish or for a minute.

@@ -18,6 +18,7 @@ import (
 type inventory struct {
 	// machines are the clusters' servers: the infraID by the name.
 	machines map[string]string
+	names    []string
 	servers  []cloud.Server
 	others   []cloud.Server
 	images   []cloud.Image
@@ -33,11 +34,13 @@ func (w *world) takeInventory() inventory {
 		case s.Status == "DELETED" || s.Status == "SOFT_DELETED":
 		case slices.Contains(w.shape.clusters, id):
 			inv.machines[s.Name] = id
+			inv.names = append(inv.names, s.Name)
 			inv.servers = append(inv.servers, s)
 		default:
 			inv.others = append(inv.others, s)
 		}
 	}
+	sort.Strings(inv.names)
 	byName := func(list []cloud.Server) func(i, j int) bool {
 		return func(i, j int) bool { return list[i].Name < list[j].Name }
 	}

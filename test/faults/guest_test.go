@@ -28,8 +28,9 @@ const (
 // guest is a cluster itself: what its API says follows its servers.
 type guest struct {
 	infraID string
-	// up is since when a machine's server runs; seen is when it last did.
+	// up is since when a machine's server runs, server which one it is; seen is when it last did.
 	up, seen map[string]time.Time
+	server   map[string]string
 }
 
 // watchGuests follows the servers.
@@ -47,8 +48,11 @@ func (g *guest) follow(e cloud.ServerEvent) {
 	name := e.Server.Name
 	if e.Kind == cloud.ServerActive {
 		if _, ok := g.up[name]; !ok {
-			g.up[name] = e.At
+			g.up[name], g.server[name] = e.At, e.Server.ID
 		}
+		return
+	}
+	if g.server[name] != e.Server.ID {
 		return
 	}
 	if _, ok := g.up[name]; ok {
@@ -58,11 +62,11 @@ func (g *guest) follow(e cloud.ServerEvent) {
 }
 
 func newGuest(infraID string, servers []cloud.Server) *guest {
-	g := &guest{infraID: infraID, up: map[string]time.Time{}, seen: map[string]time.Time{}}
+	g := &guest{infraID: infraID, up: map[string]time.Time{}, seen: map[string]time.Time{}, server: map[string]string{}}
 	for _, s := range servers {
 		g.seen[s.Name] = time.Now()
 		if s.Status == "ACTIVE" {
-			g.up[s.Name] = time.Now().Add(-time.Hour)
+			g.up[s.Name], g.server[s.Name] = time.Now().Add(-time.Hour), s.ID
 		}
 	}
 	return g

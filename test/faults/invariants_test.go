@@ -21,59 +21,76 @@ func (w *world) violate(check, format string, args ...any) {
 	w.violations = append(w.violations, text)
 }
 
-// check looks at the whole world.
+// standing is what there is of a machine.
+type standing struct {
+	// servers are those that could run or be made to; live is the number of writes on the disk of the best one that holds its disk
+	// for sure, saved that in the best complete snapshot, written what the machine has ever written.
+	servers              int
+	live, saved, written int64
+}
+
+// check looks at the whole cloud, if it has changed.
 func (w *world) check(after string) {
-	servers := map[string][]cloud.Server{}
-	for _, s := range w.cloud.Servers() {
-		if s.Project == cloud.DefaultProject && s.Status != "DELETED" {
-			servers[s.Name] = append(servers[s.Name], s)
-		}
-	}
-	images := map[string][]cloud.Image{}
-	for _, img := range w.cloud.Images() {
-		if img.Machine != "" && img.Status == "active" {
-			images[img.Machine] = append(images[img.Machine], img)
-		}
-	}
-	for name, infraID := range w.initial.machines {
-		if w.lost[name] || w.dropped[infraID] {
-			continue
-		}
-		w.checkCopies(name, servers[name], images[name], after)
-		w.checkTwins(name, servers[name], after)
-	}
-	for _, r := range w.cloud.Regressions() {
-		if !w.lost[r.Name] {
-			w.violate("back-in-time", "%s was started with %d writes on its disk, and had written %d", r.Name, r.Started, r.Highest)
-		}
-	}
 	for _, leak := range w.trace.leaked {
 		w.violate("credential", "a credential is in: %s", leak)
 	}
-}
-
-// checkCopies: a machine has a live server or a complete snapshot that holds all it ever wrote.
-func (w *world) checkCopies(name string, servers []cloud.Server, images []cloud.Image, after string) {
-	highest := w.cloud.Written(cloud.DefaultProject, name)
-	for _, s := range servers {
-		if s.Writes >= highest && s.Status != "SOFT_DELETED" && s.Status != "BUILD" && s.TaskState != "deleting" {
+	w.cloud.View(func(v *cloud.View) {
+		if v.Version() == w.checked {
 			return
 		}
-	}
-	for _, img := range images {
-		if img.Writes >= highest {
-			return
+		w.checked = v.Version()
+		machines := w.standings(v)
+		for _, name := range w.initial.names {
+			if w.lost[name] || w.dropped[w.initial.machines[name]] {
+				continue
+			}
+			m := machines[name]
+			if m.live < m.written && m.saved < m.written {
+				w.violate("lost-disk", "after %s no live server and no snapshot of %s holds the %d writes that it made", after, name, m.written)
+			}
+			if m.servers > 1 && !w.twins {
+				w.violate("twin", "after %s there are %d servers called %s", after, m.servers, name)
+			}
 		}
-	}
-	w.violate("lost-disk", "after %s no live server and no snapshot of %s holds the %d writes that it made", after, name, highest)
+		for _, r := range v.Regressions() {
+			if !w.lost[r.Name] {
+				w.violate("back-in-time", "%s was started with %d writes on its disk, and had written %d", r.Name, r.Started, r.Highest)
+			}
+		}
+	})
 }
 
-// checkTwins: there is at most one server of a name.
-func (w *world) checkTwins(name string, servers []cloud.Server, after string) {
-	live := slices.DeleteFunc(slices.Clone(servers), func(s cloud.Server) bool { return s.Status == "SOFT_DELETED" || s.Status == "ERROR" })
-	if len(live) > 1 && !w.twins {
-		w.violate("twin", "after %s there are %d servers called %s", after, len(live), name)
+func (w *world) standings(v *cloud.View) map[string]*standing {
+	machines := make(map[string]*standing, len(w.initial.names))
+	for _, name := range w.initial.names {
+		machines[name] = &standing{live: -1, saved: -1}
 	}
+	for s := range v.Servers() {
+		m := machines[s.Name]
+		if m == nil || s.Project != cloud.DefaultProject {
+			continue
+		}
+		m.written = max(m.written, s.Written)
+		switch s.Status {
+		case "DELETED", "SOFT_DELETED", "ERROR":
+			continue
+		}
+		m.servers++
+		if s.Status != "BUILD" && s.TaskState != "deleting" {
+			m.live = max(m.live, s.Writes)
+		}
+	}
+	for img := range v.Images() {
+		if m := machines[img.Machine]; m != nil && img.Status == "active" {
+			m.saved = max(m.saved, img.Writes)
+		}
+	}
+	for name, m := range machines {
+		if m.written == 0 {
+			m.written = v.Written(cloud.DefaultProject, name)
+		}
+	}
+	return machines
 }
 
 // guard looks at a request before it is carried out, together with the record as it is saved at that moment.
@@ -209,12 +226,15 @@ func (w *world) guardSnapshot(c *call, infraID string, record *hibernation.Recor
 	if name := bodyName(c, "createImage"); name != m.Shot.Name {
 		return "intent", fmt.Sprintf("it is called %q and %q is saved", name, m.Shot.Name)
 	}
-	for _, s := range w.serversOf(infraID) {
-		if known := machineOf(record, s.ID); s.Status == "ACTIVE" && (known == nil || known.InCut) {
-			return "barrier", s.Name + " is still running"
+	why := ""
+	w.cloud.View(func(v *cloud.View) {
+		for s := range v.Servers() {
+			if known := machineOf(record, s.ID); s.Cluster == infraID && s.Status == "ACTIVE" && (known == nil || known.InCut) {
+				why = s.Name + " is still running"
+			}
 		}
-	}
-	return "", ""
+	})
+	return "barrier", why
 }
 
 // guardDelete: only what the sealed record names is deleted, as it was snapshotted; or what never ran.
@@ -272,11 +292,14 @@ func (w *world) guardCreate(c *call, infraID string, record *hibernation.Record)
 	if record.Sealed == nil || record.Opened == nil || record.Cut != nil {
 		return "intent", "the record is not opened"
 	}
-	for _, s := range w.serversOf(infraID) {
-		if s.Name == body.Server.Name && !w.twins {
-			return "twin", fmt.Sprintf("there is %s %s already, %s", s.Name, s.ID, s.Status)
+	if !w.twins {
+		for _, s := range w.cloud.ServersNamed(cloud.DefaultProject, body.Server.Name) {
+			if s.Status != "DELETED" {
+				return "twin", fmt.Sprintf("there is %s %s already, %s", s.Name, s.ID, s.Status)
+			}
 		}
 	}
+	_ = infraID
 	for _, m := range record.Machines {
 		if m.Name == body.Server.Name && m.Snapshot != nil && m.Snapshot.ID == body.Server.ImageRef {
 			if m.Creation == nil || m.Creation.Asked == nil {

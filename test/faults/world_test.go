@@ -54,6 +54,8 @@ type world struct {
 	lastCall   time.Time
 
 	violations []string
+	// checked is the version of the cloud that was looked at last.
+	checked uint64
 	// initial is what there was in the beginning.
 	initial inventory
 	// lost are the machines whose disk somebody else has destroyed, or had gone back on purpose.
