@@ -121,10 +121,11 @@ func (c *Cloud) snapshotReply(k *call, img *image) *reply {
 	return rep
 }
 
-// The steps of a snapshot, in libvirt's order. Each goes on only if the server still is in the step before it: a delete ends the snapshot.
+// The steps of a snapshot, in libvirt's order. Each goes on only if the server still is in the step before it: a delete ends the snapshot. Whether
+// the image is still there is seen twice, when the driver asks for it and when it begins to upload.
 
 func (c *Cloud) snapshotStarts(s *server, img *image) {
-	if c.snapshotLost(s, img, taskImagePending) {
+	if c.snapshotLost(s, img, taskImagePending) || c.imageLost(s, img, taskImagePending) {
 		return
 	}
 	c.setTask(s, taskImageSnapshot)
@@ -149,6 +150,9 @@ func (c *Cloud) snapshotUploads(s *server, img *image) {
 		c.snapshotFails(s, img)
 		return
 	}
+	if c.imageLost(s, img, taskImageExtract) {
+		return
+	}
 	c.setTask(s, taskImageUpload)
 	img.status, img.updated = imageSaving, c.now
 	takes := c.opts.Latencies.SnapshotUpload
@@ -158,10 +162,11 @@ func (c *Cloud) snapshotUploads(s *server, img *image) {
 	c.after(takes, func() { c.snapshotArrives(s, img) })
 }
 
-// snapshotArrives ends the upload. That goes on even if the server has been deleted meanwhile.
+// snapshotArrives ends the upload. That goes on even if the server or the image has been deleted meanwhile; the latter is an error then.
 func (c *Cloud) snapshotArrives(s *server, img *image) {
 	if c.images.get(img.id) == nil {
-		return // uploadBreaks has seen to the server
+		c.snapshotEnds(s, img, taskImageUpload, true)
+		return
 	}
 	size := int64(1 << 20)
 	if c.opts.SnapshotBytes != nil {
@@ -177,29 +182,34 @@ func (c *Cloud) snapshotArrives(s *server, img *image) {
 	c.after(c.opts.Latencies.SnapshotClear, func() { c.snapshotEnds(s, img, taskImageUpload, false) })
 }
 
-// uploadBreaks lets a server go whose snapshot was deleted during its upload: the upload fails soon after, and Nova takes that for no error.
+// uploadBreaks lets a server go whose snapshot was deleted during its upload, on a cloud that breaks it off.
 func (c *Cloud) uploadBreaks(img *image) {
-	if s := img.source; s != nil && s.saving == img && s.task == taskImageUpload {
-		c.after(c.opts.Latencies.SnapshotBreak, func() { c.snapshotEnds(s, img, taskImageUpload, false) })
+	takes := c.opts.Latencies.SnapshotBreak
+	if s := img.source; takes > 0 && img.status == imageSaving && s.saving == img {
+		c.after(takes, func() { c.snapshotEnds(s, img, taskImageUpload, true) })
 	}
 }
 
-// snapshotLost says that a snapshot is over before its upload: its server is being deleted, and the image goes too; or the image was
-// deleted, and the server is let go.
+// snapshotLost says that a snapshot is over before its upload, as its server is being deleted: the image goes too.
 func (c *Cloud) snapshotLost(s *server, img *image, task string) bool {
-	if s.task != task || s.saving != img {
-		c.images.drop(img.id)
-		if s.saving == img {
-			s.saving = nil
-			c.finishAction(s, "createImage", true)
-		}
-		return true
+	if s.task == task && s.saving == img {
+		return false
 	}
-	if c.images.get(img.id) == nil {
-		c.snapshotEnds(s, img, task, false)
-		return true
+	c.images.drop(img.id)
+	if s.saving == img {
+		s.saving = nil
+		c.finishAction(s, "createImage", true)
 	}
-	return false
+	return true
+}
+
+// imageLost says that the image was deleted before its upload. The server is let go, and Nova takes that for no error.
+func (c *Cloud) imageLost(s *server, img *image, task string) bool {
+	if c.images.get(img.id) != nil {
+		return false
+	}
+	c.snapshotEnds(s, img, task, false)
+	return true
 }
 
 // snapshotFails leaves nothing but the word "Error" in the server's history.
