@@ -9,5 +9,10 @@
 // before each request and each look from outside. So a virtual clock gives the same run every time, and a real one
 // needs no goroutines.
 //
+// With a seed, a virtual clock and one client everything is the same in each run, to the last byte of each answer.
+//
+// A test makes requests go wrong with rules and hooks (AddRule, SetHooks, Effect), has others at work (PauseServer, AddServer, DeleteNetwork,
+// SetServerState and their kind), and looks with Servers, Images and Ports, or with View, which copies nothing.
+//
 // One mutex (Cloud.mu) guards all state. Handlers run under it; hooks, watchers and waits do not.
 package cloud
