@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -137,17 +138,17 @@ type shown struct {
 	} `json:"flavor"`
 }
 
-// servers returns the servers of the cluster under test, by name.
-func (c *cloud) servers(ctx context.Context, g Gomega) map[string]server {
+// servers returns the servers of a cluster, by name.
+func (c *cloud) servers(ctx context.Context, g Gomega, infraID string) map[string]server {
 	found := map[string]server{}
 	for _, id := range c.serverIDs(ctx, g, infraID) {
-		var new struct{ Server shown }
-		g.Expect(json.Unmarshal(c.body(ctx, g, c.at("2.90"), "servers/"+id), &new)).To(Succeed())
+		var recent struct{ Server shown }
+		g.Expect(json.Unmarshal(c.body(ctx, g, c.at("2.90"), "servers/"+id), &recent)).To(Succeed())
 		var old struct {
 			Server struct{ Flavor struct{ ID string } }
 		}
 		g.Expect(json.Unmarshal(c.body(ctx, g, c.at("2.46"), "servers/"+id), &old)).To(Succeed())
-		s := new.Server
+		s := recent.Server
 		g.Expect(found).NotTo(HaveKey(s.Name), "two servers of one name")
 		found[s.Name] = server{
 			id: id, Name: s.Name, Status: s.Status, Flavor: s.Flavor.Name, FlavorID: old.Server.Flavor.ID,
@@ -224,20 +225,26 @@ func (c *cloud) ports(ctx context.Context, g Gomega, opts ports.ListOpts) []port
 	return found
 }
 
-// snapshots returns the project's images that are called like snapshots of the cluster under test, by name.
-func (c *cloud) snapshots(ctx context.Context, g Gomega) map[string]images.Image {
-	pages, err := images.List(c.image, images.ListOpts{}).AllPages(ctx)
-	g.Expect(err).NotTo(HaveOccurred())
-	all, err := images.ExtractImages(pages)
-	g.Expect(err).NotTo(HaveOccurred())
+// snapshots returns the project's images that are called like snapshots of a cluster, by name. Clusters whose names begin
+// with this one's are told apart by what follows.
+func (c *cloud) snapshots(ctx context.Context, g Gomega, infraID string) map[string]images.Image {
+	ours := regexp.MustCompile("^" + regexp.QuoteMeta(infraID) + "-(master|worker)-.*-hibernation-")
 	found := map[string]images.Image{}
-	for _, image := range all {
-		if server, _, yes := strings.Cut(image.Name, "-hibernation-"); yes && strings.HasPrefix(server, infraID+"-") {
+	for _, image := range c.images(ctx, g) {
+		if ours.MatchString(image.Name) {
 			g.Expect(found).NotTo(HaveKey(image.Name), "two images of one name")
 			found[image.Name] = image
 		}
 	}
 	return found
+}
+
+func (c *cloud) images(ctx context.Context, g Gomega) []images.Image {
+	pages, err := images.List(c.image, images.ListOpts{}).AllPages(ctx)
+	g.Expect(err).NotTo(HaveOccurred())
+	all, err := images.ExtractImages(pages)
+	g.Expect(err).NotTo(HaveOccurred())
+	return all
 }
 
 // everything returns all that the cloud shows of a cluster that nobody may touch: servers with their times and actions,

@@ -16,8 +16,6 @@ import (
 	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/servers"
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/ports"
 	. "github.com/onsi/gomega"
-	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/types"
 
 	hivev1 "github.com/overwinter/overwinter/apis/hive/v1"
 )
@@ -41,10 +39,11 @@ type world struct {
 	hub      *hub
 }
 
-func newWorld(t *testing.T) *world {
+// newWorld starts a manager, with flags besides those of every test, and what it takes to watch it.
+func newWorld(t *testing.T, flags ...string) *world {
 	w := &world{t: t, cloud: openCloud(t.Context(), NewWithT(t))}
 	w.recorder = startRecorder(t, w.cloud)
-	w.hub = startHub(t)
+	w.hub = startHub(t, flags...)
 	w.hub.credentials(t.Context(), NewWithT(t), "openstack-credentials", w.recorder.authURL, nil)
 	return w
 }
@@ -57,7 +56,7 @@ func TestCycle(t *testing.T) {
 	seed(t, neighborID, "1", "1")
 	without := w.cloud.usage(t.Context(), g)
 	seed(t, infraID, "3", "3", "--adorned")
-	before := w.cloud.servers(t.Context(), g)
+	before := w.cloud.servers(t.Context(), g, infraID)
 	expectAdorned(g, before)
 	with := w.cloud.usage(t.Context(), g)
 	g.Expect(with.minus(without)).To(Equal(sum(before)))
@@ -69,7 +68,7 @@ func TestCycle(t *testing.T) {
 
 	began := time.Now()
 	hibernation := w.hibernate(c)
-	w.expectAsleep(g, before, without)
+	w.expectAsleep(g, c, before, without)
 	resumption := w.resume(c)
 	w.expectAwake(g, c, before, with)
 	g.Expect(w.recorder.between(began, time.Time{}).authentications()).To(BeNumerically("<=", 1))
@@ -77,7 +76,7 @@ func TestCycle(t *testing.T) {
 	t.Log("a second cycle, with a server that is off")
 	w.stop(g, before)
 	w.hibernate(c)
-	w.expectAsleep(g, before, without)
+	w.expectAsleep(g, c, before, without)
 	w.resume(c)
 	w.expectAwake(g, c, before, with)
 
@@ -172,18 +171,18 @@ func sum(all map[string]server) usage {
 }
 
 // expectAsleep checks that no server is left and everything else is.
-func (w *world) expectAsleep(g Gomega, before map[string]server, without usage) {
+func (w *world) expectAsleep(g Gomega, c *cluster, before map[string]server, without usage) {
 	w.t.Helper()
 	ctx := w.t.Context()
-	g.Expect(w.cloud.serverIDs(ctx, g, infraID)).To(BeEmpty())
+	g.Expect(w.cloud.serverIDs(ctx, g, c.infraID)).To(BeEmpty())
 	g.Expect(w.cloud.usage(ctx, g)).To(Equal(without), "the project's usage")
-	snapshots := w.cloud.snapshots(ctx, g)
+	snapshots := w.cloud.snapshots(ctx, g, c.infraID)
 	g.Expect(snapshots).To(HaveLen(len(before)))
 	for _, image := range snapshots {
 		name, _, _ := strings.Cut(image.Name, "-hibernation-")
 		g.Expect(before).To(HaveKey(name))
 		g.Expect(string(image.Status)).To(Equal("active"), image.Name)
-		g.Expect(image.Tags).To(ContainElement("openshiftClusterID="+infraID), image.Name)
+		g.Expect(image.Tags).To(ContainElement("openshiftClusterID="+c.infraID), image.Name)
 	}
 	for _, s := range before {
 		for _, p := range s.Ports {
@@ -193,28 +192,29 @@ func (w *world) expectAsleep(g Gomega, before map[string]server, without usage) 
 			g.Expect(kept[0].FixedIPs).To(Equal(p.FixedIPs), p.Name)
 		}
 	}
-	record := &corev1.Secret{}
-	g.Expect(w.hub.Get(ctx, types.NamespacedName{Namespace: namespace, Name: "demo-hibernation"}, record)).To(Succeed())
+	r, err := c.record(ctx)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(r).NotTo(BeNil(), "the record")
 }
 
 // expectAwake checks that every server is what it was, and that nothing of the hibernation is left after the clean-up.
 func (w *world) expectAwake(g Gomega, c *cluster, before map[string]server, with usage) {
 	w.t.Helper()
 	ctx := w.t.Context()
-	w.expectSame(g, before)
+	w.expectSame(g, c, before)
 	g.Expect(w.cloud.usage(ctx, g)).To(Equal(with), "the project's usage")
 	g.Eventually(func(g Gomega) {
-		g.Expect(slices.Collect(maps.Keys(w.cloud.snapshots(ctx, g)))).To(BeEmpty())
+		g.Expect(slices.Collect(maps.Keys(w.cloud.snapshots(ctx, g, c.infraID)))).To(BeEmpty())
 		c.recordGone(ctx, g)
 	}).WithTimeout(cleanupTimeout).WithPolling(time.Second).Should(Succeed())
-	w.expectSame(g, before)
+	w.expectSame(g, c, before)
 	g.Expect(running(c.last())).To(BeTrue(), "%s", c.last())
 }
 
 // expectSame compares all that can be seen of the servers with what was before.
-func (w *world) expectSame(g Gomega, before map[string]server) {
+func (w *world) expectSame(g Gomega, c *cluster, before map[string]server) {
 	w.t.Helper()
-	after := w.cloud.servers(w.t.Context(), g)
+	after := w.cloud.servers(w.t.Context(), g, c.infraID)
 	difference := cmp.Diff(before, after,
 		cmpopts.IgnoreUnexported(server{}, port{}),
 		cmpopts.EquateEmpty(),
@@ -230,10 +230,10 @@ func (w *world) stop(g Gomega, before map[string]server) {
 	names := slices.Sorted(maps.Keys(before))
 	name := names[len(names)-1]
 	ctx := w.t.Context()
-	id := w.cloud.servers(ctx, g)[name].id
+	id := w.cloud.servers(ctx, g, infraID)[name].id
 	g.Expect(servers.Stop(ctx, w.cloud.compute, id).ExtractErr()).To(Succeed())
 	g.Eventually(func(g Gomega) {
-		g.Expect(w.cloud.servers(ctx, g)[name].Status).To(Equal("SHUTOFF"))
+		g.Expect(w.cloud.servers(ctx, g, infraID)[name].Status).To(Equal("SHUTOFF"))
 	}).WithTimeout(time.Minute).WithPolling(time.Second).Should(Succeed())
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -37,8 +38,9 @@ type hub struct {
 	client.WithWatch
 
 	env *env.Env
-	// program is the manager, kubeconfig lets it in with its own role.
+	// program is the manager, kubeconfig lets it in with its own role, flags are its flags besides those of every test.
 	program, kubeconfig string
+	flags               []string
 
 	mu      sync.Mutex
 	manager *env.Process
@@ -46,15 +48,16 @@ type hub struct {
 }
 
 // startHub starts an API server with the project's CRDs, and the manager.
-func startHub(t *testing.T) *hub {
+func startHub(t *testing.T, flags ...string) *hub {
 	g := NewWithT(t)
 	e, err := env.Start(t.Context())
 	g.Expect(err).NotTo(HaveOccurred())
-	h := &hub{env: e}
+	h := &hub{env: e, flags: flags}
 	t.Cleanup(func() {
 		if t.Failed() && h.manager != nil {
 			t.Logf("the end of the manager's log:\n%s", h.manager.Tail(80))
 		}
+		h.keepLogs(t)
 		NewWithT(t).Expect(e.Stop()).To(Succeed())
 	})
 	h.program, err = env.BuildManager(t.Context(), e.Dir)
@@ -79,11 +82,25 @@ func (h *hub) startManager(ctx context.Context) error {
 	defer h.mu.Unlock()
 	h.starts++
 	var err error
-	h.manager, err = h.env.StartManager(ctx, fmt.Sprintf("manager-%d", h.starts), h.program, h.kubeconfig,
+	flags := append([]string{
 		"--log-level=debug",
-		"--cleanup-after="+cleanupAfter.String(),
-		"--operators-settle=1s")
+		"--cleanup-after=" + cleanupAfter.String(),
+		"--operators-settle=1s",
+	}, h.flags...)
+	h.manager, err = h.env.StartManager(ctx, fmt.Sprintf("manager-%d", h.starts), h.program, h.kubeconfig, flags...)
 	return err
+}
+
+// keepLogs puts the logs of all managers beside those of the cloud.
+func (h *hub) keepLogs(t *testing.T) {
+	logs, err := filepath.Glob(filepath.Join(h.env.Dir, "manager-*.log"))
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	for _, log := range logs {
+		content, err := os.ReadFile(log)
+		NewWithT(t).Expect(err).NotTo(HaveOccurred())
+		kept := filepath.Join(os.Getenv("OW_RIG_STATE"), "log", t.Name()+"-"+filepath.Base(log))
+		NewWithT(t).Expect(os.WriteFile(kept, content, 0o600)).To(Succeed())
+	}
 }
 
 // killManager ends the manager as a power failure would.
@@ -140,7 +157,7 @@ func (h *hub) deploy(t *testing.T, name, infraID, credentials string) *cluster {
 		},
 	}
 	g.Expect(h.Create(t.Context(), cd)).To(Succeed())
-	c := &cluster{hub: h, t: t, name: name, began: time.Now()}
+	c := &cluster{hub: h, t: t, name: name, infraID: infraID, began: time.Now()}
 	watch, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() {
@@ -170,10 +187,10 @@ func (h *hub) log() string {
 
 // cluster is a ClusterDeployment and the history of its status.
 type cluster struct {
-	hub   *hub
-	t     *testing.T
-	name  string
-	began time.Time
+	hub           *hub
+	t             *testing.T
+	name, infraID string
+	began         time.Time
 
 	mu      sync.Mutex
 	history []state
@@ -223,7 +240,7 @@ func (c *cluster) note(cd *hivev1.ClusterDeployment) {
 	defer c.mu.Unlock()
 	if len(c.history) == 0 || c.history[len(c.history)-1].String() != next.String() {
 		c.history = append(c.history, next)
-		c.t.Logf("%7.1f s  %s", time.Since(c.began).Seconds(), next)
+		c.t.Logf("%7.1f s  %s %s", time.Since(c.began).Seconds(), c.name, next)
 	}
 }
 
@@ -242,7 +259,7 @@ func (c *cluster) patch(power hivev1.ClusterPowerState) time.Time {
 	g := NewWithT(c.t)
 	cd := &hivev1.ClusterDeployment{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: c.name}}
 	began := time.Now()
-	c.t.Logf("%7.1f s  patch: spec.powerState: %s", time.Since(c.began).Seconds(), power)
+	c.t.Logf("%7.1f s  %s patch: spec.powerState: %s", time.Since(c.began).Seconds(), c.name, power)
 	body := fmt.Appendf(nil, `{"spec":{"powerState":%q}}`, power)
 	g.Expect(c.hub.Patch(c.t.Context(), cd, client.RawPatch(types.MergePatchType, body))).To(Succeed())
 	return began
@@ -306,11 +323,4 @@ func machinesUp(s state) bool {
 		return true
 	}
 	return false
-}
-
-// recordGone tells whether neither a record nor a finalizer of ours is left.
-func (c *cluster) recordGone(ctx context.Context, g Gomega) {
-	err := c.hub.Get(ctx, types.NamespacedName{Namespace: namespace, Name: c.name + "-hibernation"}, &corev1.Secret{})
-	g.Expect(apierrors.IsNotFound(err)).To(BeTrue(), "the record is there: %v", err)
-	g.Expect(c.get(ctx, g).Finalizers).NotTo(ContainElement(hivev1.FinalizerRecord))
 }

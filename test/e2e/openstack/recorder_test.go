@@ -39,7 +39,9 @@ type recorder struct {
 
 	mu       sync.Mutex
 	requests []request
-	trap     *trap
+	traps    []*trap
+	// mayDelete tells whether a request to delete a server is passed on; nil: all are.
+	mayDelete func(ctx context.Context, serverID string) bool
 }
 
 // request is one request of the manager's and how it was answered.
@@ -52,10 +54,14 @@ type request struct {
 	Status int
 }
 
-// trap ends the manager right after the cloud has answered the nth request of a kind; the answer is lost.
+// trap waits for the nth request of those that it is for.
 type trap struct {
-	kind   string
-	left   int
+	is  func(request) bool
+	nth int
+	// before: it springs when the manager asks, not when the cloud has answered.
+	before bool
+	// lose: that request, or its answer, comes to nothing.
+	lose   bool
 	spring func()
 	sprung chan struct{}
 }
@@ -141,11 +147,18 @@ func (r recording) RoundTrip(in *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	entry := request{Start: time.Now(), Kind: kind, Method: in.Method, URL: in.URL.RequestURI(), Agent: in.UserAgent()}
+	if deletes(kind) && r.mayDelete != nil && !r.mayDelete(in.Context(), uuids.FindString(in.URL.Path)) {
+		return nil, errLost
+	}
+	if r.springs(entry, true) {
+		return nil, errLost
+	}
 	response, err := http.DefaultTransport.RoundTrip(in)
 	if err == nil {
 		entry.Status = response.StatusCode
 	}
-	if r.add(entry) {
+	r.add(entry)
+	if r.springs(entry, false) {
 		if err == nil {
 			response.Body.Close()
 		}
@@ -154,30 +167,54 @@ func (r recording) RoundTrip(in *http.Request) (*http.Response, error) {
 	return response, err
 }
 
-// add notes a request and springs the trap if it was set for it; it then returns true.
-func (r *recorder) add(entry request) bool {
+func deletes(kind string) bool {
+	return kind == "DELETE servers/*" || kind == "POST servers/*/action forceDelete"
+}
+
+func (r *recorder) add(entry request) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.requests = append(r.requests, entry)
-	if r.trap == nil || r.trap.kind != entry.Kind {
-		return false
+}
+
+// springs counts a request, springs the traps that were set for it, and tells whether it is lost.
+func (r *recorder) springs(entry request, before bool) bool {
+	r.mu.Lock()
+	var due []*trap
+	r.traps = slices.DeleteFunc(r.traps, func(t *trap) bool {
+		if t.before != before || !t.is(entry) {
+			return false
+		}
+		if t.nth--; t.nth > 0 {
+			return false
+		}
+		due = append(due, t)
+		return true
+	})
+	r.mu.Unlock()
+	lost := false
+	for _, t := range due {
+		t.spring()
+		close(t.sprung)
+		lost = lost || t.lose
 	}
-	if r.trap.left--; r.trap.left > 0 {
-		return false
-	}
-	trap := r.trap
-	r.trap = nil
-	trap.spring()
-	close(trap.sprung)
-	return true
+	return lost
 }
 
 // set sets a trap and returns a channel that is closed when it has sprung.
-func (r *recorder) set(kind string, nth int, spring func()) <-chan struct{} {
+func (r *recorder) set(t *trap) <-chan struct{} {
+	t.sprung = make(chan struct{})
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.trap = &trap{kind: kind, left: nth, spring: spring, sprung: make(chan struct{})}
-	return r.trap.sprung
+	r.traps = append(r.traps, t)
+	return t.sprung
+}
+
+// disarm takes all traps away that have not sprung.
+func (r *recorder) disarm() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.traps = nil
 }
 
 // between returns the requests that began in a span of time; a zero end is now.

@@ -3,7 +3,8 @@
  - snapshot() goes through libvirt's sequence of task states and uploads real bytes to glance
    (the plain fake driver leaves the image "queued" for ever);
  - pause and unpause change the power state;
- - instances survive a restart of nova-compute;
+ - guests outlive nova-compute, in whatever moment that dies;
+ - a guest's disk holds what it has written (rigdisk.py), a snapshot too, and what is made from one begins with it;
  - knobs, files under $OW_RIG_STATE/knobs/, read at each snapshot (absent means the default):
      snapshot_extract_seconds  time in task state image_pending_upload (0)
      snapshot_upload_seconds   time in image_uploading, the image being "saving" (0)
@@ -13,6 +14,7 @@
      spawn_fail                not empty: every boot fails with this text (server goes to ERROR)
      pause_fail                not empty: pause fails on the hypervisor with this text
 """
+import io
 import os
 import struct
 import time
@@ -25,6 +27,7 @@ from nova.compute import vm_states
 from nova import exception
 from nova.image import glance
 from nova.virt import fake
+from nova.virt import rigdisk
 
 LOG = logging.getLogger(__name__)
 KNOBS = os.path.join(os.environ.get('OW_RIG_STATE', '/var/tmp/overwinter-openstack'), 'knobs')
@@ -40,11 +43,10 @@ def knob(name, default):
 
 
 class Upload(object):
-    """A file of the wanted size that takes the wanted time to read: a qcow2 magic, a line of text, zeros."""
+    """A file of the wanted size that takes the wanted time to read: a qcow2 magic, the content, zeros."""
 
-    def __init__(self, instance, size, seconds):
-        self.data = b'QFI\xfb' + struct.pack('>I', 3) + b'\0' * 504
-        self.data += ('rig snapshot of %s at %f\n' % (instance.uuid, time.time())).encode()
+    def __init__(self, content, size, seconds):
+        self.data = b'QFI\xfb' + struct.pack('>I', 3) + b'\0' * 504 + content
         self.size = max(size, len(self.data))
         self.rate = self.size / seconds if seconds > 0 else 0
         self.at = 0
@@ -71,41 +73,67 @@ class RigDriver(fake.FakeDriver):
         self._image_api = glance.API()
 
     def _known(self, instance):
-        """After a restart the fake hypervisor has forgotten its guests: take them in again."""
+        """After a restart the driver has forgotten its guests, which have lived on: take them in again."""
         if instance.uuid not in self.instances:
-            state = {vm_states.STOPPED: power_state.SHUTDOWN,
-                     vm_states.PAUSED: power_state.PAUSED}.get(instance.vm_state, power_state.RUNNING)
+            state = power_state.RUNNING
+            if not rigdisk.running(instance.uuid):
+                stopped = instance.vm_state == vm_states.STOPPED
+                state = power_state.SHUTDOWN if stopped else power_state.PAUSED
             self.instances[instance.uuid] = fake.FakeInstance(instance.name, state, instance.uuid)
             self.resources.claim(vcpus=instance.flavor.vcpus, mem=instance.flavor.memory_mb,
                                  disk=instance.flavor.root_gb)
         return self.instances[instance.uuid]
+
+    def _fetch(self, context, image_id):
+        """The first bytes of an image. A server on a volume has none."""
+        data = io.BytesIO()
+        if image_id:
+            self._image_api.download(context, image_id, data=data)
+        return data.getvalue()[:rigdisk.HEAD]
 
     def spawn(self, context, instance, *args, **kwargs):
         time.sleep(knob('spawn_seconds', 0.0))
         fail = knob('spawn_fail', '')
         if fail:
             raise exception.InstanceDeployFailure(reason=fail)
+        rigdisk.make(instance.uuid, instance.display_name, self._fetch(context, instance.image_ref))
         super().spawn(context, instance, *args, **kwargs)
+        rigdisk.start(instance.uuid)
+
+    def destroy(self, context, instance, *args, **kwargs):
+        rigdisk.remove(instance.uuid)
+        super().destroy(context, instance, *args, **kwargs)
 
     def get_info(self, instance, use_cache=True):
-        # Only a guest that nova believes to be on this hypervisor is taken in again; one still being
-        # built or already being destroyed is not.
-        if (instance.uuid not in self.instances and instance.task_state is None and
-                instance.vm_state in (vm_states.ACTIVE, vm_states.PAUSED, vm_states.STOPPED)):
+        if rigdisk.there(instance.uuid):
             self._known(instance)
         return super().get_info(instance, use_cache)
+
+    def power_off(self, instance, *args, **kwargs):
+        self._known(instance)
+        rigdisk.stop(instance.uuid)
+        super().power_off(instance, *args, **kwargs)
+
+    def power_on(self, context, instance, *args, **kwargs):
+        self._known(instance)
+        rigdisk.start(instance.uuid)
+        super().power_on(context, instance, *args, **kwargs)
 
     def pause(self, instance):
         fail = knob('pause_fail', '')
         if fail:
             raise exception.NovaException(fail)
-        self._known(instance).state = power_state.PAUSED
+        guest = self._known(instance)
+        rigdisk.stop(instance.uuid)
+        guest.state = power_state.PAUSED
 
     def unpause(self, instance):
-        self._known(instance).state = power_state.RUNNING
+        guest = self._known(instance)
+        rigdisk.start(instance.uuid)
+        guest.state = power_state.RUNNING
 
     def snapshot(self, context, instance, image_id, update_task_state):
-        if instance.uuid not in self.instances:
+        if not rigdisk.there(instance.uuid):
             # libvirt: no such domain
             raise exception.InstanceNotRunning(instance_id=instance.uuid)
         # What libvirt's driver does with file-backed disks, in the same order.
@@ -130,10 +158,11 @@ class RigDriver(fake.FakeDriver):
         fail = knob('snapshot_fail', '')
         if fail:
             raise exception.NovaException(fail)
-        if instance.uuid not in self.instances:
+        content = rigdisk.content(instance.uuid, image['name'])
+        if not rigdisk.there(instance.uuid):
             # libvirt: the domain disappeared while its disk was copied
             raise exception.InstanceNotFound(instance_id=instance.uuid)
         update_task_state(task_state=task_states.IMAGE_UPLOADING,
                           expected_state=task_states.IMAGE_PENDING_UPLOAD)
-        data = Upload(instance, knob('snapshot_bytes', 1 << 20), knob('snapshot_upload_seconds', 0.0))
+        data = Upload(content, knob('snapshot_bytes', 1 << 20), knob('snapshot_upload_seconds', 0.0))
         self._image_api.update(context, image_id, metadata, data, purge_props=False)
