@@ -29,9 +29,11 @@ const ControllerName = "hibernation"
 const (
 	// visitTimeout ends a visit that hangs. The engine's own budget is far below it.
 	visitTimeout = 2 * time.Minute
-	// conflictRetry is when a visit is repeated whose ClusterDeployment changed under its hands.
-	conflictRetry = time.Second
-	jitter        = 0.2
+	// conflictRetry is when a visit is repeated whose ClusterDeployment changed under its hands; it doubles up to
+	// lastConflictRetry while that goes on.
+	conflictRetry     = time.Second
+	lastConflictRetry = time.Minute
+	jitter            = 0.2
 )
 
 // +kubebuilder:rbac:groups=hive.openshift.io,resources=clusterdeployments,verbs=get;list;watch;patch
@@ -145,7 +147,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	}
 	if apierrors.IsConflict(err) {
 		v.logger.WithError(err).Debug("the ClusterDeployment has changed meanwhile")
-		return reconcile.Result{RequeueAfter: conflictRetry}, nil
+		return reconcile.Result{RequeueAfter: v.memo.conflict()}, nil
 	}
+	v.memo.conflicts = 0
 	return reconcile.Result{RequeueAfter: outcome.After}, err
 }

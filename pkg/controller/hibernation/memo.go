@@ -24,6 +24,9 @@ type memo struct {
 	heldUntil time.Time
 	held      string
 
+	// conflicts counts the visits in a row that ended in a conflict.
+	conflicts int
+
 	// cleanupFrom is when leftovers are tried again.
 	cleanupFrom time.Time
 
@@ -58,6 +61,13 @@ func (m *memo) failed(now time.Time) (int, time.Duration) {
 	}
 	m.failures++
 	return m.failures, now.Sub(m.failingSince)
+}
+
+// conflict counts one and returns when to try again.
+func (m *memo) conflict() time.Duration {
+	after := min(conflictRetry<<min(m.conflicts, 10), lastConflictRetry)
+	m.conflicts++
+	return after
 }
 
 // hold keeps the machines from being touched for a while, or until someone changes the ClusterDeployment.
