@@ -31,6 +31,9 @@ func decode(data []byte) (*Record, error) {
 	if head.Version != recordVersion {
 		return nil, fmt.Errorf("its version is %d and this manager knows version %d only", head.Version, recordVersion)
 	}
+	if err := checkStrictly(data); err != nil {
+		return nil, err
+	}
 	r := &Record{}
 	if err := json.Unmarshal(data, r); err != nil {
 		return nil, fmt.Errorf("it is malformed: %w", err)
@@ -46,17 +49,38 @@ func (r *Record) validate() error {
 	if r.Opened != nil && r.Sealed == nil {
 		return fmt.Errorf("it is opened and not sealed")
 	}
-	seen := map[string]bool{}
+	if r.Sealed != nil && len(r.Machines) == 0 {
+		return fmt.Errorf("it is sealed and has no machines")
+	}
+	for i, l := range r.Leftovers {
+		if l.ID == "" {
+			return fmt.Errorf("its leftover number %d has no ID", i)
+		}
+	}
+	return r.validateMachines()
+}
+
+func (r *Record) validateMachines() error {
+	named, withServer, withPort := map[string]bool{}, map[string]string{}, map[string]string{}
 	for i, m := range r.Machines {
 		if m == nil || m.Name == "" || m.ServerID == "" {
 			return fmt.Errorf("its machine number %d has no name or no server ID", i)
 		}
-		if seen[m.Name] {
+		if named[m.Name] {
 			return fmt.Errorf("it holds machine %s twice", m.Name)
 		}
-		seen[m.Name] = true
+		if other, ok := withServer[m.ServerID]; ok {
+			return fmt.Errorf("machines %s and %s have one server, %s", other, m.Name, m.ServerID)
+		}
+		named[m.Name], withServer[m.ServerID] = true, m.Name
 		if err := r.validateMachine(m); err != nil {
 			return err
+		}
+		for _, p := range m.Spec.Ports {
+			if other, ok := withPort[p.ID]; ok || p.ID == "" {
+				return fmt.Errorf("machine %s has a port %q, which is missing or that of %s too", m.Name, p.ID, other)
+			}
+			withPort[p.ID] = m.Name
 		}
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 const (
@@ -52,7 +53,11 @@ func shorten(name string, limit int) string {
 		return name
 	}
 	sum := sha256.Sum256([]byte(name))
-	return name[:limit-hashLen-1] + "-" + hex.EncodeToString(sum[:])[:hashLen]
+	cut := limit - hashLen - 1
+	for cut > 0 && !utf8.RuneStart(name[cut]) {
+		cut--
+	}
+	return name[:cut] + "-" + hex.EncodeToString(sum[:])[:hashLen]
 }
 
 func clusterTag(infraID string) string { return clusterKey + "=" + infraID }
@@ -61,8 +66,13 @@ func clusterTag(infraID string) string { return clusterKey + "=" + infraID }
 func nextCycle(now time.Time, earlier ...string) string {
 	at := now.UTC().Truncate(time.Second)
 	for _, c := range earlier {
-		if t, err := time.Parse(cycleLayout, c); err == nil && !at.After(t) {
-			at = t.Add(time.Second)
+		t, err := time.Parse(cycleLayout, c)
+		if err != nil || at.After(t) {
+			continue
+		}
+		// What has no successor that could be written as a cycle is none of ours.
+		if next := t.Add(time.Second); next.Year() <= 9999 {
+			at = next
 		}
 	}
 	return at.Format(cycleLayout)

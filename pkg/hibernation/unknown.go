@@ -2,6 +2,7 @@ package hibernation
 
 import (
 	"encoding/json"
+	"fmt"
 	"reflect"
 	"strings"
 )
@@ -32,23 +33,38 @@ func unmarshalKeeping(data []byte, known any) (unknownFields, error) {
 	if err := json.Unmarshal(data, &all); err != nil {
 		return nil, err
 	}
-	forgetKnown(all, reflect.TypeOf(known).Elem())
+	if err := forgetKnown(all, reflect.TypeOf(known).Elem()); err != nil {
+		return nil, err
+	}
 	if len(all) == 0 {
 		return nil, nil
 	}
 	return all, nil
 }
 
-func forgetKnown(all unknownFields, t reflect.Type) {
+// forgetKnown leaves what the type does not know. A field that is spelled in capitals otherwise than the type's would be read
+// as that, and written beside it.
+func forgetKnown(all unknownFields, t reflect.Type) error {
 	for i := range t.NumField() {
 		f := t.Field(i)
 		if f.Anonymous {
-			forgetKnown(all, f.Type)
+			if err := forgetKnown(all, f.Type); err != nil {
+				return err
+			}
 			continue
 		}
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if name == "" {
+			continue
+		}
 		delete(all, name)
+		for other := range all {
+			if strings.EqualFold(other, name) {
+				return fmt.Errorf("its field %q has to be spelled %q", other, name)
+			}
+		}
 	}
+	return nil
 }
 
 // A type without methods has the fields of the one that it is made of, and is marshalled by encoding/json itself.
