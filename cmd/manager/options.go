@@ -27,6 +27,7 @@ type options struct {
 	snapshotsInFlight int
 
 	hibernationDeadline time.Duration
+	schedulingDeadline  time.Duration
 	operatorsSettle     time.Duration
 	cleanupAfter        time.Duration
 
@@ -60,6 +61,7 @@ func parseOptions(args []string, out io.Writer) (*options, error) {
 	flags.DurationVar(&o.cloudTimeout, "cloud-timeout", 30*time.Second, "time limit of a request to a cloud")
 	flags.IntVar(&o.snapshotsInFlight, "snapshots-in-flight", 16, "snapshots of one cluster that are made at once")
 	flags.DurationVar(&o.hibernationDeadline, "hibernation-deadline", time.Hour, "how long a hibernation may take before its snapshots are complete; then it is undone and tried again later")
+	flags.DurationVar(&o.schedulingDeadline, "scheduling-deadline", 10*time.Minute, "how long a new server may wait for a host before it is deleted and made again")
 	flags.DurationVar(&o.operatorsSettle, "operators-settle", 2*time.Minute, "how long ClusterOperators may report anew after a resume, before they are believed")
 	flags.DurationVar(&o.cleanupAfter, "cleanup-after", 10*time.Minute, "for how long a resumed cluster must have been ready before its snapshots are deleted")
 	flags.BoolVar(&o.leaderElect, "leader-elect", true, "let only one of several managers act")
@@ -109,6 +111,7 @@ func (o *options) check() error {
 	}{
 		{"--cloud-timeout", o.cloudTimeout, time.Second},
 		{"--hibernation-deadline", o.hibernationDeadline, time.Second},
+		{"--scheduling-deadline", o.schedulingDeadline, time.Second},
 		{"--operators-settle", o.operatorsSettle, 0},
 		{"--cleanup-after", o.cleanupAfter, 0},
 	} {

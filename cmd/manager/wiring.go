@@ -141,9 +141,10 @@ func addHibernation(ctx context.Context, mgr manager.Manager, opts *options, log
 		return fmt.Errorf("find the host's name: %w", err)
 	}
 	engine := hibernation.New(hibernation.NewStore(mgr.GetAPIReader(), mgr.GetClient()), hibernation.Options{
-		Holder:            host + "_" + uuid.NewString(),
-		SnapshotsInFlight: opts.snapshotsInFlight,
-		Deadline:          opts.hibernationDeadline,
+		Holder:             host + "_" + uuid.NewString(),
+		SnapshotsInFlight:  opts.snapshotsInFlight,
+		Deadline:           opts.hibernationDeadline,
+		SchedulingDeadline: opts.schedulingDeadline,
 	})
 	clouds := openstackclient.NewFactory(openstackclient.FactoryOptions{
 		Version:        version.Get(),

@@ -147,6 +147,9 @@ func (s *Session) place(ctx context.Context, l *look, m *Machine) (srv *openstac
 		return nil, "", s.vanished(m)
 	}
 	s.noteRan(m, srv)
+	if s.unscheduled(m, srv) {
+		return s.giveUpUnscheduled(ctx, m, srv.ID)
+	}
 	if srv.Status != statusError {
 		return srv, "", nil
 	}
@@ -154,6 +157,40 @@ func (s *Session) place(ctx context.Context, l *look, m *Machine) (srv *openstac
 		return nil, "", err
 	}
 	return nil, fmt.Sprintf("its server failed to start: %s", srv.Fault.Message), s.discard(ctx, m, srv)
+}
+
+// unscheduled tells whether a server has waited for a host for too long: where Nova's API or conductor dies at the wrong
+// moment (seen with both), it does so for ever. It never ran.
+func (s *Session) unscheduled(m *Machine, srv *openstackclient.Server) bool {
+	c := m.Creation
+	if srv.Status != statusBuild || !srv.LaunchedAt.IsZero() || srv.TaskState != "" && srv.TaskState != taskScheduling {
+		if c.Unscheduled != nil {
+			c.Unscheduled, s.dirty = nil, true
+		}
+		return false
+	}
+	if c.Unscheduled == nil {
+		now := s.now().UTC()
+		c.Unscheduled, s.dirty = &now, true
+	}
+	return s.now().Sub(*c.Unscheduled) >= s.engine.opts.SchedulingDeadline
+}
+
+// giveUpUnscheduled discards a server that never got a host, if it is still so by its own answer and not only in a list.
+func (s *Session) giveUpUnscheduled(ctx context.Context, m *Machine, id string) (*openstackclient.Server, string, error) {
+	srv, err := s.cloud.GetServer(ctx, openstackclient.ViewHostname, id)
+	if openstackclient.IsNotFound(err) {
+		return nil, "its server is gone", nil // the next look shows it
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	if !s.unscheduled(m, srv) {
+		return srv, "", nil
+	}
+	m.Creation.Unscheduled = nil
+	srv.Fault.Message = fmt.Sprintf("Nova had no host for it within %s", s.engine.opts.SchedulingDeadline)
+	return nil, srv.Fault.Message, s.discard(ctx, m, srv)
 }
 
 // adopt takes over a server of whose making the answer was lost. Of twins, unfinished ones are removed.
@@ -218,9 +255,15 @@ func (s *Session) discarded(ctx context.Context, m *Machine) (*openstackclient.S
 	switch {
 	case err != nil:
 		return nil, "", err
+	case srv == nil && c.Ran && !c.Remade:
+		// It started to run when it was already given up.
+		c.ServerID, c.Discarded, s.dirty = c.Discarded, "", true
+		return nil, "", s.vanished(m)
 	case srv == nil:
 		c.Discarded, c.ServerID, c.Ran, s.dirty = "", "", false, true
 		return nil, "", nil
+	case !srv.LaunchedAt.IsZero() && !c.Ran && !c.Remade:
+		c.Ran, s.dirty = true, true
 	case srv.TaskState != "", srv.Status == statusDeleted:
 	case srv.Status == statusSoftDeleted:
 		return nil, "its failed server is being deleted", s.forceDelete(ctx, m, srv.ID)

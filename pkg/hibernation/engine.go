@@ -18,6 +18,8 @@ const (
 	defaultRequests = 8
 	defaultDeadline = time.Hour
 	defaultBudget   = 30 * time.Second
+	// defaultScheduling is far longer than any scheduler takes.
+	defaultScheduling = 10 * time.Minute
 
 	// A claim outlasts the pass that it covers: it is renewed once it is older than claimRenew, and
 	// claimRenew + the budget of a pass stay well inside claimFor.
@@ -45,6 +47,8 @@ type Options struct {
 	RequestsAtOnce int
 	// Deadline is how long a hibernation may take before its seal (60 minutes); then it is rolled back.
 	Deadline time.Duration
+	// SchedulingDeadline is how long a new server may wait for a host before it is deleted and made again (10 minutes).
+	SchedulingDeadline time.Duration
 	// Budget is how long one pass may take (30 seconds).
 	Budget time.Duration
 	// Jitter spreads the times at which passes come back; nil means up to a fifth more, at random.
@@ -82,6 +86,9 @@ func New(store *Store, opts Options) *Engine {
 	}
 	if opts.Deadline <= 0 {
 		opts.Deadline = defaultDeadline
+	}
+	if opts.SchedulingDeadline <= 0 {
+		opts.SchedulingDeadline = defaultScheduling
 	}
 	if opts.Budget <= 0 {
 		opts.Budget = defaultBudget

@@ -115,7 +115,7 @@ func (r *rig) guardSnapshot(k *cloud.Call, record *hibernation.Record) string {
 // guardDelete: only what the sealed record names is deleted, as it was snapshotted; or what never ran.
 func (r *rig) guardDelete(k *cloud.Call, record *hibernation.Record) string {
 	srv, _ := r.cloud.Server(k.Target)
-	if record.Opened != nil && (srv.Status == "ERROR" || srv.Status == "SOFT_DELETED") {
+	if record.Opened != nil && (srv.Status == "ERROR" || srv.Status == "SOFT_DELETED" || srv.Status == "BUILD") {
 		return r.guardDiscard(srv, record)
 	}
 	m := machineOf(record, k.Target)

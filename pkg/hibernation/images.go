@@ -10,7 +10,12 @@ import (
 	"github.com/overwinter/overwinter/pkg/openstackclient"
 )
 
-const unsureFor = time.Minute
+const (
+	unsureFor = time.Minute
+	// growsQuietly is for how long snapshots are made before their servers are looked at too, and how long a server must
+	// be seen without a task beside an incomplete image.
+	growsQuietly = 30 * time.Second
+)
 
 // ourImages lists the images that carry the cluster's infraID, of whatever cycle. An image made from a resumed server
 // inherits it, so each must still be matched with a machine. The list is kept until the session changes something.

@@ -24,6 +24,8 @@ const (
 	statusError       = "ERROR"
 	statusDeleted     = "DELETED"
 	statusSoftDeleted = "SOFT_DELETED"
+
+	taskScheduling = "scheduling"
 )
 
 // look is what the cloud showed of the cluster's servers at one moment.

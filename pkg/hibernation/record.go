@@ -156,6 +156,8 @@ type Snapshot struct {
 	Cycle string `json:"cycle"`
 	// ServerID is the server that it was taken of.
 	ServerID string `json:"serverID"`
+	// Idle is since when its server is seen without a task while the image is incomplete.
+	Idle *time.Time `json:"idle,omitempty"`
 	Attempt
 
 	unknown unknownFields
@@ -180,6 +182,8 @@ type Creation struct {
 	Remade bool `json:"remade,omitempty"`
 	// Discarded is a server that never ran and is deleted to be made again.
 	Discarded string `json:"discarded,omitempty"`
+	// Unscheduled is since when the server is seen waiting for a host.
+	Unscheduled *time.Time `json:"unscheduled,omitempty"`
 	// Failures counts the servers that failed to start, and NotBefore is when the next may be asked for.
 	Failures  int        `json:"failures,omitempty"`
 	NotBefore *time.Time `json:"notBefore,omitempty"`

@@ -15,7 +15,9 @@ type shots struct {
 	todo     []*Machine
 	spare    []string
 	inFlight int
-	waiting  []string
+	// growing are the machines whose image is there and not complete.
+	growing []*Machine
+	waiting []string
 }
 
 // develop waits for snapshots that are being made, and looks at nothing but the images meanwhile: whether the servers
@@ -35,7 +37,56 @@ func (s *Session) develop(ctx context.Context) (Progress, error) {
 	if st.inFlight == 0 || len(st.todo) > 0 || len(st.spare) > 0 {
 		return done(), nil
 	}
+	if err := s.checkGrowing(ctx, st.growing); err != nil {
+		return Progress{}, err
+	}
 	return s.pending(StageStopping, s.later(cut.StartedAt), st.waiting), nil
+}
+
+// checkGrowing finds snapshots on which nobody works any more: a compute service or a Glance that dies leaves an image
+// unfinished for ever, and the server without its task (seen with both). Twice seen so is enough.
+func (s *Session) checkGrowing(ctx context.Context, machines []*Machine) error {
+	if len(machines) == 0 || s.now().Sub(s.record.Cut.StartedAt) < growsQuietly {
+		return nil
+	}
+	if _, err := s.look(ctx, false); err != nil {
+		return err
+	}
+	for _, m := range machines {
+		srv, err := s.server(ctx, m.ServerID)
+		if err != nil {
+			return err
+		}
+		switch idle := present(srv) && srv.TaskState == ""; {
+		case !idle && m.Shot.Idle != nil:
+			m.Shot.Idle, s.dirty = nil, true
+		case idle && m.Shot.Idle == nil:
+			now := s.now().UTC()
+			m.Shot.Idle, s.dirty = &now, true
+		case idle && s.now().Sub(*m.Shot.Idle) >= growsQuietly:
+			return s.deserted(ctx, m)
+		}
+	}
+	return nil
+}
+
+// deserted ends the cut for a snapshot on which nobody works, unless it is complete by now: the lists may have been old.
+func (s *Session) deserted(ctx context.Context, m *Machine) error {
+	srv, err := s.cloud.GetServer(ctx, openstackclient.ViewHostname, m.ServerID)
+	if openstackclient.IsNotFound(err) {
+		return nil // the next look shows it
+	}
+	if err != nil || srv.TaskState != "" {
+		return err
+	}
+	list, err := s.cloud.ListImages(ctx, openstackclient.ListImagesOpts{Properties: map[string]string{propInfraID: s.cluster.InfraID}})
+	if err != nil {
+		return err
+	}
+	if img, _, err := matchShot(list, m.Shot); err != nil || img == nil || finished(img) {
+		return err
+	}
+	return abandon("%s: its snapshot stays incomplete, and Nova is no longer at it: a service of the cloud failed meanwhile", m.Name)
 }
 
 // snapshot asks for an image of every server of the cut, after the barrier. That it is about to do so is saved first.
@@ -161,6 +212,7 @@ func (s *Session) sortShot(st *shots, m *Machine, img *images.Image) error {
 		// Its ID is not taken over before it is finished: it may have a twin on which Nova works.
 		m.Shot.Attempt = Attempt{}
 		st.inFlight++
+		st.growing = append(st.growing, m)
 		st.waiting = append(st.waiting, fmt.Sprintf("%s: snapshot %s", m.Name, img.Status))
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 type failure string
 
 const (
+	failSchedule failure = "schedule"
 	failSpawn    failure = "spawn"
 	failPause    failure = "pause"
 	failSnapshot failure = "snapshot"
@@ -19,6 +20,12 @@ const (
 type failureKey struct {
 	what   failure
 	server string
+}
+
+// ForgetNextBuild makes the next server of that name ("" is any) stay in BUILD, without a host, for ever, as one does of which the
+// conductor died before a cell had it.
+func (c *Cloud) ForgetNextBuild(serverName string) {
+	c.failNext(failSchedule, serverName, "forgotten")
 }
 
 // FailNextSpawn makes the next boot of a server of that name ("" is any) end in ERROR with this message.

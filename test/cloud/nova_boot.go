@@ -141,6 +141,10 @@ func (c *Cloud) checkNIC(p *project, before []nic, n nic) *reply {
 
 // build takes a server from BUILD to ACTIVE, or to ERROR.
 func (c *Cloud) build(s *server) {
+	if c.takeFailure(failSchedule, s.name) != "" {
+		s.forgotten = true
+		return
+	}
 	c.after(c.opts.Latencies.Schedule, func() {
 		if s.ended() {
 			return

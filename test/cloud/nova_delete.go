@@ -30,7 +30,7 @@ func (c *Cloud) startDelete(s *server) {
 	if s.task == taskDeleting {
 		return
 	}
-	if s.vm == vmError && !s.placed {
+	if s.forgotten || s.vm == vmError && !s.placed {
 		c.endServer(s)
 		return
 	}

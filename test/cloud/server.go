@@ -55,10 +55,12 @@ type server struct {
 	power    int
 	fault    *fault
 	placed   bool // a host was found for it
-	gone     bool // GET answers 404
-	hidden   bool // in a cell that does not answer
-	locked   string
-	lockNote string
+	// forgotten says that nobody works on its build any more.
+	forgotten bool
+	gone      bool // GET answers 404
+	hidden    bool // in a cell that does not answer
+	locked    string
+	lockNote  string
 
 	flavor      flavor
 	imageID     string            // empty if it boots from a volume

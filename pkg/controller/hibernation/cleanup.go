@@ -75,7 +75,7 @@ func (v *visit) cleaned(ctx context.Context, progress hibernation.Progress) (Out
 	case !record.Exists:
 		v.logger.Info("the snapshots and the record of the last hibernation are gone")
 		return Outcome{}, v.dropFinalizer(ctx)
-	case record.Leftovers > 0, progress.Done:
+	case progress.Done:
 		after := max(progress.After, v.spread(leftoversRetry))
 		v.memo.cleanupFrom = v.now.Add(after)
 		v.logger.WithField("leftovers", record.Leftovers).Info("some snapshots cannot be deleted yet")
