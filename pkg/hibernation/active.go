@@ -22,7 +22,7 @@ func (s *Session) active(ctx context.Context) (Progress, error) {
 			return Progress{}, err
 		}
 		if !present(srv) {
-			return s.pending(StageWaitingToStart, s.soon(), []string{m.Name + ": its server is gone"}), s.vanished(m)
+			return s.pending(StageWaitingToStart, s.soon(), []string{m.Name + ": its server is gone"}), s.vanished(ctx, m)
 		}
 		s.noteRan(m, srv)
 		if srv.Status == statusActive {

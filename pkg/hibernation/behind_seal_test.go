@@ -301,12 +301,68 @@ func TestReleaseAfterTheSeal(t *testing.T) {
 	}
 }
 
-// Once a server may have been deleted nothing is brought back when the ClusterDeployment goes.
+// So it does with those that are left, if somebody deleted one of them. What was kept can still be woken.
+func TestReleaseAfterAServerVanished(t *testing.T) {
+	for name, do := range map[string]verb{"deleting": release, "keeping": releaseKeeping} {
+		t.Run(name, func(t *testing.T) {
+			r := sealedRig(t)
+			r.destroyed = true
+			r.cloud.DeleteServer(r.seeded.Masters[0].ID)
+			r.clock.Step(time.Minute)
+			r.g.Expect(r.until(do)).To(Succeed())
+			r.g.Expect(r.clusterServers()).To(HaveLen(2))
+			r.g.Expect(r.now(r.seeded.Workers[0].Name).Status).To(Equal("ACTIVE"))
+			r.g.Expect(r.now(r.seeded.Workers[1].Name).Status).To(Equal("SHUTOFF"), "as it was")
+			r.g.Expect(r.cloud.Ledger().Count("nova.server.create")).To(BeZero())
+			if name == "deleting" {
+				r.g.Expect(r.snapshots()).To(BeEmpty())
+				r.g.Expect(r.secret()).To(BeNil())
+				return
+			}
+			r.g.Expect(r.snapshots()).To(HaveLen(3))
+			sum, err := r.session().Summary(t.Context())
+			r.g.Expect(err).NotTo(HaveOccurred())
+			r.g.Expect(sum.Final()).To(BeFalse(), "the cloud has to be asked")
+			r.resume()
+			r.expectClean()
+		})
+	}
+}
+
+// A server that is being deleted is left to that, however long it takes.
+func TestReleaseDoesNotWaitForDeletes(t *testing.T) {
+	r := sealedRig(t)
+	r.destroyed = true
+	stuck := cloud.TestBedLatencies()
+	stuck.Delete = 1000 * time.Hour
+	r.cloud.SetLatencies(stuck)
+	r.cloud.DeleteServer(r.seeded.Masters[0].ID)
+	r.g.Expect(r.until(release)).To(Succeed())
+	r.g.Expect(r.now(r.seeded.Workers[0].Name).Status).To(Equal("ACTIVE"))
+	r.g.Expect(r.now(master0).TaskState).To(Equal("deleting"))
+	r.g.Expect(r.snapshots()).To(BeEmpty())
+}
+
+// Once servers were deleted nothing is made again when the ClusterDeployment goes; what is still there is not left paused.
 func TestReleaseAfterTheFirstDelete(t *testing.T) {
 	r, _ := halfDeletedRig(t, leftMaster)
 	r.g.Expect(r.until(release)).To(Succeed())
-	r.g.Expect(r.cloud.Ledger().Count("nova.server.unpause")).To(BeZero())
+	r.g.Expect(r.clusterServers()).To(HaveLen(1))
+	r.g.Expect(r.now(master0).Status).To(Equal("ACTIVE"))
 	r.g.Expect(r.cloud.Ledger().Count("nova.server.create")).To(BeZero())
 	r.g.Expect(r.snapshots()).To(BeEmpty())
 	r.g.Expect(r.secret()).To(BeNil())
+}
+
+// One that is kept half asleep stays so, and asks nothing of the cloud: its credentials may be gone.
+func TestReleaseKeepsHalfDeleted(t *testing.T) {
+	r, rule := halfDeletedRig(t, leftMaster)
+	before := r.recordData()
+	r.cloud.Ledger().Reset()
+	r.g.Expect(r.until(releaseKeeping)).To(Succeed())
+	r.g.Expect(r.cloud.Ledger().Entries()).To(BeEmpty())
+	r.g.Expect(r.recordData()).To(Equal(before))
+	rule.Remove()
+	r.hibernate()
+	r.expectAsleep()
 }

@@ -42,6 +42,8 @@ type Summary struct {
 	Opened bool
 	// Deleting tells that servers were asked to be deleted: it can't be undone any more.
 	Deleting bool
+	// Standing tells that servers of a hibernation that was given up are, or were, brought back.
+	Standing bool
 	// Observation is nil if the cluster could not be asked.
 	Observation *Observation
 	// ControlPlane is the number of the control plane's servers.
@@ -53,7 +55,7 @@ type Summary struct {
 }
 
 // Final tells that nothing under way can be rolled back: the machines are snapshots, or servers made of them.
-func (s Summary) Final() bool { return s.Sealed && !s.Cutting && (s.Opened || s.Deleting) }
+func (s Summary) Final() bool { return s.Sealed && !s.Cutting && (s.Opened || s.Deleting) && !s.Standing }
 
 // Stage is what a pass is about, for the reason in a condition.
 type Stage string

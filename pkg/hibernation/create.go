@@ -144,7 +144,7 @@ func (s *Session) place(ctx context.Context, l *look, m *Machine) (srv *openstac
 		return nil, "", err
 	}
 	if !present(srv) {
-		return nil, "", s.vanished(m)
+		return nil, "its server is gone", s.vanished(ctx, m)
 	}
 	s.noteRan(m, srv)
 	if s.unscheduled(m, srv) {
@@ -258,7 +258,7 @@ func (s *Session) discarded(ctx context.Context, m *Machine) (*openstackclient.S
 	case srv == nil && c.Ran && !c.Remade:
 		// It started to run when it was already given up.
 		c.ServerID, c.Discarded, s.dirty = c.Discarded, "", true
-		return nil, "", s.vanished(m)
+		return nil, "its server is gone", s.vanished(ctx, m)
 	case srv == nil:
 		c.Discarded, c.ServerID, c.Ran, s.dirty = "", "", false, true
 		return nil, "", nil

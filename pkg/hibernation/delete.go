@@ -20,8 +20,8 @@ func (s *Session) deleteServers(ctx context.Context) (Progress, error) {
 	if err != nil || len(left) == 0 {
 		return s.beingDeleted(waiting), err
 	}
-	if s.waking && s.undoable(left) {
-		return s.unseal(ctx, byUser)
+	if s.waking && s.record.Deleting == nil {
+		return s.turnBack(ctx)
 	}
 	found, err := s.lookTwice(ctx, left)
 	if err != nil {
@@ -83,7 +83,7 @@ func (s *Session) undeleted(ctx context.Context) (left []*Machine, waiting []str
 			unseen = append(unseen, m.ServerID)
 		case srv == nil, srv.Status == statusSoftDeleted:
 			// The next step sees to soft deletes.
-		case srv.Status == statusDeleted, srv.TaskState == "deleting", srv.TaskState == "soft-deleting":
+		case going(srv):
 			waiting = append(waiting, m.Name+": being deleted")
 		default:
 			left = append(left, m)

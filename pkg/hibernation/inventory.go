@@ -107,7 +107,7 @@ func (r *Record) giveUpStray(list []images.Image) {
 		for i := range list {
 			cycle := property(&list[i], propCycle)
 			stray := &Snapshot{Name: SnapshotName(m.Name, cycle), ID: list[i].ID, Cycle: cycle, ServerID: m.ServerID}
-			if isShot(&list[i], stray) {
+			if isShot(&list[i], stray) && (m.Snapshot == nil || m.Snapshot.ID != stray.ID) {
 				r.giveUp(stray)
 			}
 		}
@@ -161,6 +161,9 @@ func (s *Session) takeStock(ctx context.Context) (machines []*Machine, waiting [
 	if s.record != nil && s.record.Opened != nil {
 		if err := s.checkLatest(ctx); err != nil {
 			return nil, nil, err
+		}
+		if p, err := s.standUp(ctx); err != nil || !p.Done {
+			return nil, p.Waiting, err
 		}
 		machines, waiting, err = s.neverStarted(ctx, l)
 		if err != nil || len(waiting) > 0 {

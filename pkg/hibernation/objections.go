@@ -158,7 +158,7 @@ func (s *Session) undoable(left []*Machine) bool {
 		!slices.ContainsFunc(r.Machines, func(m *Machine) bool { return m.Snapshot.Cycle != r.Sealed.Cycle })
 }
 
-// undoSeal begins to roll a sealed cut back that somebody wants undone; Done is true where it is too late for that.
+// undoSeal begins to give a sealed cut up that somebody wants undone; Done is true where it is too late for that.
 func (s *Session) undoSeal(ctx context.Context) (Progress, error) {
 	if err := s.rereadSeal(ctx); err != nil {
 		return Progress{}, err
@@ -167,10 +167,10 @@ func (s *Session) undoSeal(ctx context.Context) (Progress, error) {
 		return Progress{}, err
 	}
 	left, _, err := s.undeleted(ctx)
-	if err != nil || !s.undoable(left) {
+	if err != nil || len(left) == 0 {
 		return done(), err
 	}
-	return s.unseal(ctx, byUser)
+	return s.turnBack(ctx)
 }
 
 // unseal turns a sealed cut of which nothing was deleted back into one that is rolled back. The save says that it is

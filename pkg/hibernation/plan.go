@@ -44,6 +44,7 @@ var (
 	// wakeSteps make the servers again.
 	wakeSteps = []step{
 		{"open", (*Session).open},
+		{"stand up", (*Session).standUp},
 		{"create", (*Session).create},
 		{"active", (*Session).active},
 	}
@@ -81,15 +82,15 @@ func (s *Session) putToSleep(ctx context.Context) (Progress, error) {
 	return s.run(ctx, deleteSteps)
 }
 
-// Resume advances towards all machines being active servers. A hibernation of which nothing was deleted is rolled back; any
-// other is completed first. Without a record there is nothing to do.
+// Resume advances towards all machines being active servers. A hibernation of which we deleted nothing is given up; any other
+// is completed first. Without a record there is nothing to do.
 func (s *Session) Resume(ctx context.Context) (Progress, error) {
 	s.waking = true
 	return s.pass(ctx, func(ctx context.Context) (Progress, error) {
 		if s.record == nil {
 			return done(), nil
 		}
-		if s.record.Cut != nil && !s.record.behindSeal() {
+		if s.record.Cut != nil && !s.record.irrevocable() {
 			if p, err := s.rollBack(ctx, byUser); err != nil || !p.Done {
 				return p, err
 			}
@@ -154,6 +155,7 @@ func (s *Session) Summary(ctx context.Context) (Summary, error) {
 		Sealed:      r.Sealed != nil,
 		Opened:      r.Opened != nil,
 		Deleting:    r.Deleting != nil,
+		Standing:    len(r.standing()) > 0,
 		Observation: r.Observation,
 		Leftovers:   len(r.Leftovers),
 	}

@@ -25,15 +25,21 @@ func (s *Session) Release(ctx context.Context, keep bool) (Progress, error) {
 	})
 }
 
-// undo rolls back what can be rolled back; Done is true where nothing can, or can any more.
+// undo brings back what is still there of the cluster; Done is true where nothing is to be brought back. One that is half
+// asleep and kept is left so: it can be completed, or woken.
 func (s *Session) undo(ctx context.Context) (Progress, error) {
-	switch r := s.record; {
-	case r.Cut != nil && !r.behindSeal():
-		return s.rollBack(ctx, byUser)
-	case r.Cut == nil && r.behindSeal() && r.Deleting == nil:
+	if s.record.irrevocable() && !s.dropping {
+		return done(), nil
+	}
+	if s.record.Cut != nil {
+		if p, err := s.rollBack(ctx, byUser); err != nil || !p.Done {
+			return p, err
+		}
+	}
+	if s.record.behindSeal() {
 		return s.undoSeal(ctx)
 	}
-	return done(), nil
+	return s.standUp(ctx)
 }
 
 // dropSnapshots deletes all snapshots in the record. One that is in use carries the tag by which the installer's destroy

@@ -45,8 +45,11 @@ func (s *Session) mayRemake(m *Machine, srv *openstackclient.Server) error {
 
 // vanished says what becomes of a machine whose server is gone although it had been made. A worker that has run was taken
 // out by somebody, or by the cluster itself: it is left out. A member of the control plane is missed.
-func (s *Session) vanished(m *Machine) error {
+func (s *Session) vanished(ctx context.Context, m *Machine) error {
+	unrun, err := s.goneUnrun(ctx, m)
 	switch {
+	case err != nil || unrun:
+		return err
 	case s.ordered(m):
 		s.obey(m)
 		*m.Creation = Creation{Remade: true}
@@ -56,5 +59,5 @@ func (s *Session) vanished(m *Machine) error {
 		s.event("Warning", "ServerRemoved", fmt.Sprintf("%s: its server %s has run since the cluster was woken and is gone; it is taken for removed on purpose, and its snapshot %s goes with the others", m.Name, m.Creation.ServerID, m.Snapshot.Name))
 		return nil
 	}
-	return blocked("%s: its server %s was made from snapshot %s and is gone, and may have run. It is not made again from that snapshot by itself: find out who deleted it; if going back is right for this machine, annotate the cluster anew with %s: %q", m.Name, m.Creation.ServerID, m.Snapshot.Name, RemakeAnnotation, m.Name)
+	return blocked("%s: its server %s is gone, and may have run since its snapshot %s was made. It is not made again from that by itself: find out who deleted it; if going back is right for this machine, annotate the cluster anew with %s: %q", m.Name, m.Creation.ServerID, m.Snapshot.Name, RemakeAnnotation, m.Name)
 }

@@ -3,6 +3,7 @@ package hibernation
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/gophercloud/gophercloud/v2/openstack/image/v2/images"
 
@@ -31,6 +32,9 @@ func (s *Session) rollBack(ctx context.Context, why string) (Progress, error) {
 
 // behindSeal tells whether the cut is one of single machines behind a seal, whose servers are not unpaused.
 func (r *Record) behindSeal() bool { return r.Sealed != nil && r.Opened == nil }
+
+// irrevocable tells whether servers were deleted behind the seal, so that the hibernation is completed.
+func (r *Record) irrevocable() bool { return r.behindSeal() && r.Deleting != nil }
 
 // abandonCut saves that the cut is given up, before the first server runs again.
 func (s *Session) abandonCut(ctx context.Context) (Progress, error) {
@@ -114,15 +118,23 @@ func (s *Session) restoreServers(ctx context.Context) (Progress, error) {
 	if _, err := s.look(ctx, false); err != nil {
 		return Progress{}, err
 	}
-	servers, err := s.cutServers(ctx)
+	machines := s.record.inCut()
+	servers, err := s.serversOf(ctx, machines)
 	if err != nil {
 		return Progress{}, err
 	}
-	todo, waiting, alive := s.notAsBefore(servers)
+	alive := slices.ContainsFunc(machines, func(m *Machine) bool { return present(servers[m.Name]) })
 	// Behind an earlier seal there are snapshots enough.
-	if !alive && !s.dropping && s.record.Sealed == nil && len(s.record.inCut()) > 0 {
+	if !alive && !s.dropping && s.record.Sealed == nil && len(machines) > 0 {
 		return Progress{}, blocked("none of the servers in the hibernation record exists: this is an old copy of the record, or they were deleted by somebody else; put the right record there; its snapshots, cycle %s, are kept", s.record.Cut.Cycle)
 	}
+	return s.restore(ctx, machines, servers)
+}
+
+// restore brings servers back to the states in which their machines were. It tries each, and waits until all are.
+func (s *Session) restore(ctx context.Context, machines []*Machine, servers map[string]*openstackclient.Server) (Progress, error) {
+	todo, waiting := notAsBefore(machines, servers)
+	var err error
 	for _, group := range byRole(todo) {
 		failure := s.act(ctx, group, func(ctx context.Context, m *Machine) error { return s.bringBack(ctx, servers[m.Name]) })
 		err = firstOf(err, failure)
@@ -136,9 +148,8 @@ func (s *Session) restoreServers(ctx context.Context) (Progress, error) {
 	return done(), nil
 }
 
-// cutServers returns the servers of the cut's machines, by the machines' names.
-func (s *Session) cutServers(ctx context.Context) (map[string]*openstackclient.Server, error) {
-	machines := s.record.inCut()
+// serversOf returns the recorded servers of machines, by the machines' names.
+func (s *Session) serversOf(ctx context.Context, machines []*Machine) (map[string]*openstackclient.Server, error) {
 	if err := s.fetch(ctx, serverIDs(machines)); err != nil {
 		return nil, err
 	}
@@ -153,15 +164,13 @@ func (s *Session) cutServers(ctx context.Context) (map[string]*openstackclient.S
 	return found, nil
 }
 
-// notAsBefore returns the machines that are to be brought back now, names all that are not back yet, and tells whether any
-// server of the cut exists at all.
-func (s *Session) notAsBefore(servers map[string]*openstackclient.Server) (todo []*Machine, waiting []string, alive bool) {
-	for _, m := range s.record.inCut() {
+// notAsBefore returns the machines that are to be brought back now, and names all that are not back yet.
+func notAsBefore(machines []*Machine, servers map[string]*openstackclient.Server) (todo []*Machine, waiting []string) {
+	for _, m := range machines {
 		srv := servers[m.Name]
 		if !present(srv) {
 			continue
 		}
-		alive = true
 		switch {
 		case srv.TaskState != "":
 			waiting = append(waiting, fmt.Sprintf("%s: %s", m.Name, srv.TaskState))
@@ -170,7 +179,7 @@ func (s *Session) notAsBefore(servers map[string]*openstackclient.Server) (todo 
 			waiting = append(waiting, m.Name+": being brought back")
 		}
 	}
-	return todo, waiting, alive
+	return todo, waiting
 }
 
 func present(srv *openstackclient.Server) bool {
