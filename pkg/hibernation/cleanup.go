@@ -54,12 +54,16 @@ func (s *Session) giveUpSnapshots(ctx context.Context) (Progress, error) {
 // lastCopies names the machines whose snapshot is still the only copy of their disk. A worker that is gone from a cluster
 // that is healthy without it was removed on purpose; a member of the control plane never is.
 func (s *Session) lastCopies(ctx context.Context) ([]string, error) {
-	if _, err := s.look(ctx, false); err != nil {
+	l, err := s.look(ctx, !s.allPlaced())
+	if err != nil {
 		return nil, err
 	}
 	var out []string
 	for _, m := range s.record.wanted() {
-		if m.Creation == nil || m.Creation.ServerID == "" {
+		if err := s.findAgain(ctx, l, m); err != nil {
+			return nil, err
+		}
+		if m.Creation.ServerID == "" {
 			out = append(out, m.Name+": no server yet")
 			continue
 		}
@@ -74,6 +78,17 @@ func (s *Session) lastCopies(ctx context.Context) ([]string, error) {
 		}
 	}
 	return out, nil
+}
+
+// findAgain finds the server of a machine in a record that does not know it, as one that was put back from a backup.
+func (s *Session) findAgain(ctx context.Context, l *look, m *Machine) error {
+	if m.Creation == nil {
+		m.Creation = &Creation{}
+	}
+	if m.Creation.ServerID != "" {
+		return nil
+	}
+	return s.adopt(ctx, l, m)
 }
 
 // sweepOnce deletes what earlier cycles left, as far as the cloud allows it now. It never waits and never fails: what

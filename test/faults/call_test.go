@@ -31,6 +31,8 @@ type call struct {
 	changes bool
 	// http is the request to OpenStack.
 	http *cloud.Call
+	// expired says that its sender's time ran out before it was sent.
+	expired bool
 }
 
 func (c *call) String() string {
@@ -60,7 +62,9 @@ func (w *world) begin(c *call) *fault {
 		c.n = w.counted
 		w.recorded = append(w.recorded, *c)
 	}
-	if f := w.disturb(c, false); f != nil {
+	if f := w.disturb(c, false); c.expired {
+		return expired()
+	} else if f != nil {
 		w.trace.add("%s  ✗ %s: %s", c.process.name, c, f.name)
 		return f
 	}
@@ -105,6 +109,13 @@ func dead(*call) *fault {
 	effect := cloud.ResetBefore()
 	fail := func(*call) error { return errDead }
 	return &fault{name: "dead", cloud: &effect, refuse: fail, lose: fail}
+}
+
+// expired is what becomes of a call that is sent too late.
+func expired() *fault {
+	effect := cloud.ResetBefore()
+	fail := func(*call) error { return context.DeadlineExceeded }
+	return &fault{name: "too late", cloud: &effect, refuse: fail, lose: fail}
 }
 
 type processKey struct{}

@@ -76,6 +76,8 @@ func (w *world) finish() {
 	if w.shape.mend != nil {
 		w.shape.mend(w)
 	}
+	w.until(2*time.Hour, func() bool { return w.pending.Load() == 0 })
+	w.wait(time.Second)
 	if len(w.live()) == 0 {
 		w.startProcess()
 	}
@@ -223,7 +225,7 @@ func (w *world) checkLeftovers() {
 }
 
 // inUse tells whether the cloud does not delete the images of which servers were made.
-func (w *world) inUse() bool { return w.shape.name == "in-use" }
+func (w *world) inUse() bool { return w.shape.inUse }
 
 func sorted(list []string) []string {
 	sort.Strings(list)
@@ -232,7 +234,7 @@ func sorted(list []string) []string {
 
 // checkQuiet: once nothing is to be done, nothing is done.
 func (w *world) checkQuiet() {
-	w.wait(10 * time.Minute)
+	w.wait(30 * time.Minute)
 	before := w.calls
 	w.wait(6 * time.Hour)
 	if w.calls != before {

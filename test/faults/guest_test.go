@@ -37,7 +37,7 @@ type guest struct {
 func (w *world) watchGuests() {
 	w.cloud.Subscribe(func(e cloud.ServerEvent) {
 		for _, g := range w.guests {
-			if strings.HasPrefix(e.Server.Name, g.infraID+"-") && e.Server.Metadata["openshiftClusterID"] == g.infraID {
+			if strings.HasPrefix(e.Server.Hostname, g.infraID+"-") && e.Server.Metadata["openshiftClusterID"] == g.infraID {
 				g.follow(e)
 			}
 		}
@@ -45,10 +45,14 @@ func (w *world) watchGuests() {
 }
 
 func (g *guest) follow(e cloud.ServerEvent) {
-	name := e.Server.Name
+	// A Node is called as its host is, whatever the server is called.
+	name := e.Server.Hostname
 	if e.Kind == cloud.ServerActive {
 		if _, ok := g.up[name]; !ok {
 			g.up[name], g.server[name] = e.At, e.Server.ID
+		}
+		if _, ok := g.seen[name]; !ok {
+			g.seen[name] = e.At
 		}
 		return
 	}

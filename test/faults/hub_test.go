@@ -30,6 +30,8 @@ type hub struct {
 	versions map[types.NamespacedName][]version
 	// record and recordVersion are the record that was parsed last.
 	records map[string]*hibernation.Record
+	// saves are the records that were saved, by the Secret's name; stale is what a process reads whose reads are old.
+	saves map[string][][]byte
 }
 
 // version is a ClusterDeployment from one moment on; nil if it was gone.
@@ -48,6 +50,7 @@ func newHub(w *world) *hub {
 			WithIndex(&hivev1.ClusterDeployment{}, hibernationcontroller.InfraIDIndex, hibernationcontroller.InfraIDsOf).
 			Build(),
 		world: w, versions: map[types.NamespacedName][]version{}, records: map[string]*hibernation.Record{},
+		saves: map[string][][]byte{},
 	}
 }
 
@@ -114,6 +117,15 @@ func (h *hub) edit(key types.NamespacedName, change func(*hivev1.ClusterDeployme
 	h.changed(key)
 }
 
+// editStatus changes the status of a ClusterDeployment.
+func (h *hub) editStatus(key types.NamespacedName, change func(*hivev1.ClusterDeployment)) {
+	if cd := h.cd(key); cd != nil {
+		change(cd)
+		must(h.WithWatch.Status().Update(context.Background(), cd))
+		h.changed(key)
+	}
+}
+
 // remove deletes a ClusterDeployment as a person does.
 func (h *hub) remove(key types.NamespacedName) {
 	if cd := h.cd(key); cd != nil {
@@ -174,7 +186,14 @@ func (h *hubClient) call(ctx context.Context, verb string, obj client.Object, na
 	if f := h.world.begin(c); f != nil && f.refuse != nil {
 		return f.refuse(c)
 	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	err := do()
+	if s, ok := obj.(*corev1.Secret); ok && err == nil && c.changes && verb != "delete" {
+		h.saves[s.Name] = append(h.saves[s.Name], s.Data[hibernation.RecordKey])
+		h.world.checkKept(s)
+	}
 	if kind == "clusterdeployment" {
 		h.changed(client.ObjectKeyFromObject(obj))
 	}

@@ -53,11 +53,19 @@ func (w *world) check(after string) {
 			}
 		}
 		for _, r := range v.Regressions() {
-			if !w.lost[r.Name] {
+			if !w.lost[w.machine(r.Name)] {
 				w.violate("back-in-time", "%s was started with %d writes on its disk, and had written %d", r.Name, r.Started, r.Highest)
 			}
 		}
 	})
+}
+
+// machine returns the name that a machine had in the beginning.
+func (w *world) machine(name string) string {
+	if was, ok := w.renamed[name]; ok {
+		return was
+	}
+	return name
 }
 
 func (w *world) standings(v *cloud.View) map[string]*standing {
@@ -66,7 +74,7 @@ func (w *world) standings(v *cloud.View) map[string]*standing {
 		machines[name] = &standing{live: -1, saved: -1}
 	}
 	for s := range v.Servers() {
-		m := machines[s.Name]
+		m := machines[w.machine(s.Name)]
 		if m == nil || s.Project != cloud.DefaultProject {
 			continue
 		}
@@ -81,7 +89,7 @@ func (w *world) standings(v *cloud.View) map[string]*standing {
 		}
 	}
 	for img := range v.Images() {
-		if m := machines[img.Machine]; m != nil && img.Status == "active" {
+		if m := machines[w.machine(img.Machine)]; m != nil && img.Status == "active" {
 			m.saved = max(m.saved, img.Writes)
 		}
 	}
@@ -124,7 +132,9 @@ func (w *world) guard(c *call) {
 	}
 	record := w.hub.record(key(infraID))
 	if record == nil {
-		w.violate("intent", "%s without a record", c)
+		if !w.meddled {
+			w.violate("intent", "%s without a record", c)
+		}
 		return
 	}
 	if check, why := f(c, infraID, record); why != "" {
@@ -137,7 +147,7 @@ func (w *world) clusterOf(c *call) string {
 	id := ""
 	switch {
 	case c.op == "nova.server.create":
-		id = w.initial.machines[bodyName(c, "server")]
+		id = w.initial.machines[w.machine(bodyName(c, "server"))]
 	case strings.HasPrefix(c.op, "nova."):
 		s, ok := w.cloud.Server(c.http.Target)
 		if !ok {
@@ -229,7 +239,7 @@ func (w *world) guardSnapshot(c *call, infraID string, record *hibernation.Recor
 	why := ""
 	w.cloud.View(func(v *cloud.View) {
 		for s := range v.Servers() {
-			if known := machineOf(record, s.ID); s.Cluster == infraID && s.Status == "ACTIVE" && (known == nil || known.InCut) {
+			if known := machineOf(record, s.ID); s.Cluster == infraID && s.Status == "ACTIVE" && (known == nil || known.InCut) && !w.raced[s.Name] {
 				why = s.Name + " is still running"
 			}
 		}
@@ -251,7 +261,7 @@ func (w *world) guardDelete(c *call, infraID string, record *hibernation.Record)
 		return "seal", "the record is not sealed"
 	case record.Deleting == nil:
 		return "intent", "that servers are deleted is not saved"
-	case there && !slices.Contains([]string{"PAUSED", "SHUTOFF", "SOFT_DELETED", "ERROR", "DELETED"}, srv.Status):
+	case there && !w.lost[w.machine(srv.Name)] && !slices.Contains([]string{"PAUSED", "SHUTOFF", "SOFT_DELETED", "ERROR", "DELETED"}, srv.Status):
 		return "seal", "the server is " + srv.Status
 	}
 	for _, m := range record.Machines {
@@ -259,7 +269,7 @@ func (w *world) guardDelete(c *call, infraID string, record *hibernation.Record)
 		if !ok || img.Status != "active" || img.Properties["instance_uuid"] != m.Snapshot.ServerID {
 			return "seal", "the snapshot of " + m.Name + " is not there"
 		}
-		if highest := w.cloud.Written(cloud.DefaultProject, m.Name); m.ServerID == c.http.Target && !w.lost[m.Name] && img.Writes < highest {
+		if highest := w.cloud.Written(cloud.DefaultProject, m.Name); m.ServerID == c.http.Target && !w.lost[w.machine(m.Name)] && img.Writes < highest {
 			return "seal", fmt.Sprintf("%d writes are in the snapshot of %s, which has made %d", img.Writes, m.Name, highest)
 		}
 	}
@@ -269,7 +279,7 @@ func (w *world) guardDelete(c *call, infraID string, record *hibernation.Record)
 
 // guardDiscard: a server that has run is never deleted to be made again.
 func (w *world) guardDiscard(srv cloud.Server, there bool, record *hibernation.Record) (string, string) {
-	if there && !srv.Launched.IsZero() && !w.lost[srv.Name] {
+	if there && !srv.Launched.IsZero() && !w.lost[w.machine(srv.Name)] {
 		return "ran", "the server has run"
 	}
 	if there && !slices.ContainsFunc(record.Machines, func(m *hibernation.Machine) bool { return m.Name == srv.Name }) {
@@ -322,7 +332,7 @@ func (w *world) guardStart(_ *call, _ string, record *hibernation.Record) (strin
 // guardImage: no image is deleted that a machine still needs.
 func (w *world) guardImage(c *call, infraID string, record *hibernation.Record) (string, string) {
 	img, ok := w.cloud.Image(c.http.Target)
-	if !ok || img.Status != "active" || w.dropped[infraID] {
+	if !ok || img.Status != "active" || w.dropped[infraID] || w.meddled {
 		return "", ""
 	}
 	for _, m := range record.Machines {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	log "github.com/sirupsen/logrus"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -46,8 +47,9 @@ type process struct {
 	// lag is by how much the cache lags; until thaws it gets nothing at all.
 	lag   time.Duration
 	thaws time.Time
-	// staleSecrets is how old the Secrets are that it reads; see world.secretsAsOf.
+	// staleSecrets is how old the Secrets may be that it reads; read are those that it has.
 	staleSecrets time.Duration
+	read         map[types.NamespacedName]reading
 }
 
 // startProcess starts a manager.
@@ -57,6 +59,7 @@ func (w *world) startProcess() *process {
 		world: w, name: fmt.Sprintf("manager-%d", w.started), number: w.started, rng: rand.New(rand.NewPCG(w.seed, uint64(w.started))),
 		wake: make(chan struct{}, 1), acked: make(chan struct{}),
 		due: map[types.NamespacedName]time.Time{}, failures: map[types.NamespacedName]int{}, seen: map[types.NamespacedName]int{},
+		read: map[types.NamespacedName]reading{},
 	}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.build()
@@ -78,7 +81,7 @@ func (p *process) build() {
 		logger.SetLevel(log.PanicLevel)
 	}
 	engine := hibernation.New(hibernation.NewStore(hub, hub), hibernation.Options{
-		Holder: p.name, Jitter: p.jitter, RequestsAtOnce: 1, SnapshotsInFlight: p.world.shape.inFlight,
+		Holder: p.name, Jitter: p.jitter, RequestsAtOnce: 1, SnapshotsInFlight: p.world.shape.inFlight, Clock: &wrongClock{p.world},
 	})
 	clouds := openstackclient.NewFactory(openstackclient.FactoryOptions{
 		Transport: &transport{process: p, next: p.world.cloud.RoundTripper()}, Logger: logger,
@@ -86,12 +89,21 @@ func (p *process) build() {
 	remote := &remote{process: p}
 	recorder := &recorder{world: p.world}
 	p.reconciler = hibernationcontroller.NewReconciler(hibernationcontroller.Options{
-		CleanupAfter: 10 * time.Minute, OperatorsSettle: 2 * time.Minute, Jitter: p.jitter,
+		CleanupAfter: 10 * time.Minute, OperatorsSettle: 2 * time.Minute, Jitter: p.jitter, Clock: &wrongClock{p.world},
 	})
 	p.reconciler.Client, p.reconciler.Remote, p.reconciler.Recorder, p.reconciler.Logger = hub, remote, recorder, logger
 	p.reconciler.Actuators = hibernationcontroller.NewRegistry(
 		hibernationcontroller.NewOpenStackActuator(clouds, hibernationcontroller.EngineSessions(engine), remote, recorder))
 }
+
+// wrongClock is a machine's clock, which somebody may have set.
+type wrongClock struct{ world *world }
+
+// Now implements clock.PassiveClock.
+func (c *wrongClock) Now() time.Time { return time.Now().Add(time.Duration(c.world.skewed.Load())) }
+
+// Since implements clock.PassiveClock.
+func (c *wrongClock) Since(t time.Time) time.Duration { return c.Now().Sub(t) }
 
 func (p *process) jitter(d time.Duration) time.Duration {
 	return d + time.Duration(p.rng.Int64N(int64(d)/5+1))
@@ -257,9 +269,26 @@ func (p *process) cached(key types.NamespacedName) *hivev1.ClusterDeployment {
 	return nil
 }
 
-// readSecret reads a Secret.
+// readSecret reads a Secret, perhaps as it was.
 func (p *process) readSecret(ctx context.Context, key client.ObjectKey, obj client.Object) error {
-	return p.world.hub.WithWatch.Get(ctx, key, obj)
+	err := p.world.hub.WithWatch.Get(ctx, key, obj)
+	s, ok := obj.(*corev1.Secret)
+	if !ok || err != nil {
+		return err
+	}
+	was, seen := p.read[key]
+	if seen && time.Since(was.at) < p.staleSecrets {
+		was.secret.DeepCopyInto(s)
+		return nil
+	}
+	p.read[key] = reading{at: time.Now(), secret: s.DeepCopy()}
+	return nil
+}
+
+// reading is a Secret as it was once.
+type reading struct {
+	at     time.Time
+	secret *corev1.Secret
 }
 
 // recorder takes events.

@@ -13,13 +13,17 @@ type shape struct {
 	// clusters are the infraIDs of those that are managed; one if empty.
 	clusters []string
 	cloud    func(*cloud.Options)
+	// keyName is the servers' key pair, none if empty.
+	keyName string
 	// seeded changes what the cloud has been seeded with.
 	seeded func(*world)
 	// inFlight is how many snapshots are made at once.
 	inFlight int
 	// refused says that the cloud does not let the cluster hibernate until mend is called.
 	refused bool
-	mend    func(*world)
+	// inUse says that images can't be deleted of which servers were made.
+	inUse bool
+	mend  func(*world)
 }
 
 const infraID = "demo-x7k2p"
@@ -33,7 +37,7 @@ func shapes() []shape {
 		{name: "one", masters: 1},
 		{name: "six", masters: 3, workers: 3},
 		{name: "thirty", masters: 3, workers: 27},
-		{name: "in-use", masters: 1, workers: 1, cloud: func(o *cloud.Options) { o.ImagesInUse = true }},
+		{name: "in-use", masters: 1, workers: 1, inUse: true},
 		{name: "soft-delete", masters: 1, workers: 1, cloud: func(o *cloud.Options) { o.ReclaimInterval = time.Hour }},
 		{
 			name: "image-quota", masters: 1, workers: 1, refused: true,

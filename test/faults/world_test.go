@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -66,6 +67,18 @@ type world struct {
 	twins bool
 	// foreign are images that somebody else has made.
 	foreign map[string]bool
+	// pending counts what is still to happen.
+	pending atomic.Int64
+	// meddled says that somebody has changed a record, so that what it says and what was done need not agree.
+	meddled bool
+	// kept is what a record may not lose, by the Secret's name.
+	kept map[string]string
+	// skewed is by how many nanoseconds the processes' clocks are wrong.
+	skewed atomic.Int64
+	// renamed are the names that machines had in the beginning, by those that somebody has given them.
+	renamed map[string]string
+	// raced are the machines that somebody has started right before they were snapshotted, when nobody looked any more.
+	raced map[string]bool
 }
 
 // newWorld makes a cloud with the shape's clusters, which run, and one manager. It has to be called in a bubble of synctest.
@@ -74,9 +87,9 @@ func newWorld(s shape, seed uint64) *world {
 		shape: s, seed: seed, rng: rand.New(rand.NewPCG(seed, 0)),
 		trace: &trace{begun: time.Now(), secrets: []string{cloud.DefaultPassword}},
 		turns: make(chan *process), over: make(chan struct{}),
-		open: map[int]*call{}, lost: map[string]bool{}, dropped: map[string]bool{}, foreign: map[string]bool{},
+		open: map[int]*call{}, lost: map[string]bool{}, dropped: map[string]bool{}, foreign: map[string]bool{}, kept: map[string]string{}, renamed: map[string]string{}, raced: map[string]bool{},
 	}
-	options := cloud.Options{Seed: seed + 1, URL: "http://cloud.test", Latencies: cloud.TestBedLatencies()}
+	options := cloud.Options{ImagesInUse: s.inUse, Seed: seed + 1, URL: "http://cloud.test", Latencies: cloud.TestBedLatencies()}
 	if s.cloud != nil {
 		s.cloud(&options)
 	}
@@ -86,7 +99,7 @@ func newWorld(s shape, seed uint64) *world {
 		w.shape.clusters = []string{infraID}
 	}
 	for _, id := range w.shape.clusters {
-		w.seeds = append(w.seeds, w.cloud.SeedClusterWith(cloud.ClusterOptions{InfraID: id, Masters: s.masters, Workers: s.workers}))
+		w.seeds = append(w.seeds, w.cloud.SeedClusterWith(cloud.ClusterOptions{InfraID: id, Masters: s.masters, Workers: s.workers, KeyName: s.keyName}))
 	}
 	// Others' servers, with a name that begins with the infraID, in the same project.
 	w.cloud.SeedClusterWith(cloud.ClusterOptions{InfraID: infraID + "-east", Masters: 1})

@@ -1,0 +1,154 @@
+package faults
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	hivev1 "github.com/overwinter/overwinter/apis/hive/v1"
+	"github.com/overwinter/overwinter/test/cloud"
+)
+
+// A schedule is drawn: what clusters there are and how fast the cloud is, who orders what when, and what goes wrong.
+
+// drawn is the shape of a schedule.
+func drawn(rng *rand.Rand) shape {
+	s := shape{name: "drawn", masters: 1, workers: rng.IntN(3), inFlight: 1 + rng.IntN(4)}
+	if rng.IntN(3) == 0 {
+		s.masters = 3
+	}
+	names := []string{infraID, infraID + "-b", infraID + "-b-c"}
+	s.clusters = names[:1+rng.IntN(3)]
+	scale, soft := 0.2+3*rng.Float64(), rng.IntN(4) == 0
+	s.inUse = rng.IntN(4) == 0
+	slow := time.Duration(rng.IntN(40)) * time.Second
+	s.cloud = func(o *cloud.Options) {
+		o.Latencies = o.Latencies.Scaled(scale)
+		upload := o.Latencies.SnapshotUpload
+		o.Latencies.SnapshotUploadOf = func(srv cloud.Server) time.Duration {
+			return upload + slow*time.Duration(len(srv.Name)%5)/4
+		}
+		if soft {
+			o.ReclaimInterval = time.Hour
+		}
+	}
+	if rng.IntN(4) == 0 {
+		s.seeded = func(w *world) {
+			if workers := w.seeds[0].Workers; len(workers) > 0 {
+				w.cloud.SetServerState(workers[0].ID, "SHUTOFF")
+			}
+		}
+	}
+	return s
+}
+
+// chaos is what disturbs a drawn schedule: from time to time, for a while, calls fail with some probability in one way.
+type chaos struct {
+	w    *world
+	rng  *rand.Rand
+	kind kind
+	// often is one call in how many goes wrong, until then.
+	often int
+	until time.Time
+	// next is when the next bout begins.
+	next time.Time
+}
+
+func (w *world) chaos() *chaos {
+	return &chaos{w: w, rng: rand.New(rand.NewPCG(w.seed, 77)), next: time.Now().Add(5 * time.Second)}
+}
+
+// disturb is asked at each call.
+func (x *chaos) disturb(c *call, done bool) *fault {
+	now := time.Now()
+	if now.After(x.next) {
+		all := kinds()
+		x.kind, x.often = all[x.rng.IntN(len(all))], 1+x.rng.IntN(6)
+		x.until = now.Add(time.Duration(1+x.rng.IntN(120)) * time.Second)
+		x.next = x.until.Add(time.Duration(x.rng.IntN(180)) * time.Second)
+		x.w.trace.add("bout: one %s call in %d goes wrong: %s", x.kind.service, x.often, x.kind.name)
+	}
+	if !done && x.rng.IntN(150) == 0 {
+		x.strike(c)
+		if c.process.dead.Load() {
+			return dead(c)
+		}
+		if c.expired {
+			return nil
+		}
+	}
+	if now.Before(x.until) && done == x.kind.late && x.kind.fits(c) && x.rng.IntN(x.often) == 0 {
+		return x.kind.make(x.w, c)
+	}
+	return nil
+}
+
+// strike has something happen to the processes.
+func (x *chaos) strike(c *call) {
+	w := x.w
+	switch x.rng.IntN(6) {
+	case 0, 1:
+		c.process.kill()
+		w.later(time.Duration(x.rng.IntN(90))*time.Second, func() { w.startProcess() })
+	case 2:
+		if len(w.live()) < 3 {
+			w.startProcess()
+		}
+	case 3:
+		if len(w.live()) < 3 {
+			stall(w, c)
+		}
+	case 4:
+		c.process.lag = time.Duration(x.rng.IntN(60)) * time.Second
+	case 5:
+		c.process.thaws = time.Now().Add(time.Duration(x.rng.IntN(10)) * time.Minute)
+	}
+}
+
+// orders draws who wants what when.
+func (w *world) orders(rng *rand.Rand) {
+	for range 2 + rng.IntN(6) {
+		id := w.shape.clusters[rng.IntN(len(w.shape.clusters))]
+		state := []hivev1.ClusterPowerState{hibernating, runningNow}[rng.IntN(2)]
+		w.order(id, state)
+		switch rng.IntN(3) {
+		case 0:
+			w.until(time.Hour, func() bool { return w.shows(id, state) })
+		case 1:
+			w.wait(time.Duration(rng.IntN(60)) * time.Second)
+		case 2:
+			w.wait(time.Duration(rng.IntN(15)) * time.Minute)
+		}
+	}
+}
+
+// schedule runs one drawn schedule.
+func schedule(t *testing.T, seed uint64) {
+	tried.schedules.Add(1)
+	rng := rand.New(rand.NewPCG(seed, 1))
+	inWorld(t, drawn(rng), seed, func(w *world) {
+		settle(w)
+		w.disturbers = append(w.disturbers, w.chaos().disturb)
+		w.orders(rng)
+		w.finish()
+	})
+}
+
+// fewSeeds is how many schedules are tried every day.
+const fewSeeds = 12
+
+// Everything at once, as it is drawn.
+func TestRandomSchedules(t *testing.T) {
+	n := *seeds
+	if n == 0 {
+		n = fewSeeds
+	}
+	for i := range n {
+		seed := *first + uint64(i)
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			schedule(t, seed)
+		})
+	}
+}
