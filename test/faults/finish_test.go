@@ -83,7 +83,11 @@ func (w *world) finish() {
 	}
 	w.orderAll(hivev1.ClusterPowerStateRunning)
 	w.passes = 0
-	if !w.until(wakeWithin, func() bool { return w.allShow(hivev1.ClusterPowerStateRunning) && w.passesLeft() && w.awake() }) {
+	wakes := func() bool { return w.allShow(hivev1.ClusterPowerStateRunning) && w.passesLeft() && w.awake() }
+	if w.remedy != nil && !w.until(time.Hour, wakes) {
+		w.remedy()
+	}
+	if !w.until(wakeWithin, wakes) {
 		w.violate("never-wakes", "%s after nothing is wrong any more: %s", wakeWithin, w.conditions())
 		return
 	}

@@ -106,7 +106,7 @@ func (w *world) guard(c *call) {
 	if !c.changes {
 		return
 	}
-	check := map[string]func(*call, string, *hibernation.Record) (string, string){
+	guards := map[string]func(*call, string, *hibernation.Record) (string, string){
 		"nova.server.pause":       w.guardPause,
 		"nova.server.createImage": w.guardSnapshot,
 		"nova.server.delete":      w.guardDelete,
@@ -117,7 +117,7 @@ func (w *world) guard(c *call) {
 		"glance.image.delete":     w.guardImage,
 		"glance.tag.add":          nil,
 	}
-	f, known := check[c.op]
+	f, known := guards[c.op]
 	if !known {
 		w.violate("foreign", "nobody expects %s", c)
 		return
@@ -137,7 +137,12 @@ func (w *world) guard(c *call) {
 		}
 		return
 	}
-	if check, why := f(c, infraID, record); why != "" {
+	check, why := f(c, infraID, record)
+	if w.meddled && slices.Contains([]string{"seal", "intent", "abandoned"}, check) {
+		// The record that was acted upon is not the one that is there.
+		return
+	}
+	if why != "" {
 		w.violate(check, "%s: %s", c, why)
 	}
 }

@@ -200,7 +200,7 @@ func (w *world) touch() {
 	}
 }
 
-// putBackOld puts an old copy of the record in place, and the right one later, if that is what a condition asks for.
+// putBackOld puts an old copy of the record in place. A person puts the right one back if that is what a condition asks for.
 func (w *world) putBackOld(s *corev1.Secret) {
 	saves := w.hub.saves[s.Name]
 	if len(saves) < 4 {
@@ -209,12 +209,12 @@ func (w *world) putBackOld(s *corev1.Secret) {
 	old := s.DeepCopy()
 	old.Data = map[string][]byte{hibernation.RecordKey: saves[len(saves)-4]}
 	w.putSecret(old)
-	w.later(comesBack, func() {
+	w.remedy = func() {
 		if says := w.conditions(); strings.Contains(says, "old copy of the record") || strings.Contains(says, "restore the record") {
 			w.trace.add("the right record is put back")
 			w.putSecret(s)
 		}
-	})
+	}
 }
 
 func (w *world) garble(s *corev1.Secret) {

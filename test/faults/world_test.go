@@ -71,6 +71,8 @@ type world struct {
 	pending atomic.Int64
 	// meddled says that somebody has changed a record, so that what it says and what was done need not agree.
 	meddled bool
+	// remedy is what a person does where a condition asks for it.
+	remedy func()
 	// kept is what a record may not lose, by the Secret's name.
 	kept map[string]string
 	// skewed is by how many nanoseconds the processes' clocks are wrong.
