@@ -9,6 +9,14 @@ GOBUILD := CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)'
 IMAGE          ?= overwinter:latest
 CONTAINER_TOOL ?= podman
 
+# How long each fuzz target runs.
+FUZZTIME ?= 30s
+
+# How many random schedules `make faults` tries, and `make soak`, which begins with the schedule SEED.
+FAULT_SEEDS ?= 2000
+SEEDS       ?= 20000
+SEED        ?= 1
+
 # Passed to `go test`, for instance TESTFLAGS='-run TestResume -v'.
 TESTFLAGS ?=
 
@@ -55,6 +63,24 @@ lint: ## Run golangci-lint.
 .PHONY: test
 test: ## Run all tests but those that need a real cloud (TESTFLAGS are passed on).
 	assets=$$(hack/kube-assets.sh) && KUBEBUILDER_ASSETS="$$assets" go test -timeout 20m $(TESTFLAGS) ./...
+
+# The last line says what was tried. A run that fails names the command that repeats it.
+.PHONY: faults
+faults: ## Break everything that can be broken, at every point: the fault matrices, and FAULT_SEEDS random schedules (2000).
+	go test -tags mutations -timeout 30m ./test/faults/mutations
+	@mkdir -p bin
+	go test -c -o bin/faults.test ./test/faults
+	cd test/faults && ../../bin/faults.test -test.timeout=60m -full -seeds=$(FAULT_SEEDS)
+
+.PHONY: soak
+soak: ## Try SEEDS random schedules, from SEED on (20000, 1).
+	@mkdir -p bin
+	go test -c -o bin/faults.test ./test/faults
+	cd test/faults && ../../bin/faults.test -test.timeout=0 -test.run='^TestRandomSchedules$$' -seeds=$(SEEDS) -seed=$(SEED)
+
+.PHONY: fuzz
+fuzz: ## Fuzz whatever reads what others wrote, FUZZTIME for each target (30s).
+	FUZZTIME='$(FUZZTIME)' hack/fuzz.sh
 
 .PHONY: e2e-openstack
 e2e-openstack: ## Hibernate and resume a cluster on a real OpenStack on this machine (Debian 12, as root).
