@@ -96,6 +96,7 @@ var calls = []call{
 	{"pause server", func(ctx context.Context, c Client) ([]string, error) { return nil, c.PauseServer(ctx, asked) }},
 	{"delete image", func(ctx context.Context, c Client) ([]string, error) { return nil, c.DeleteImage(ctx, asked) }},
 	{"tag image", func(ctx context.Context, c Client) ([]string, error) { return nil, c.TagImage(ctx, asked, "t") }},
+	{"attach port", func(ctx context.Context, c Client) ([]string, error) { return nil, c.AttachPort(ctx, asked, "p") }},
 }
 
 func (c call) mutates() bool {

@@ -41,6 +41,10 @@ type Client interface {
 	UnpauseServer(ctx context.Context, id string) error
 	StartServer(ctx context.Context, id string) error
 	StopServer(ctx context.Context, id string) error
+	// AttachPort plugs an existing port into a server that is ACTIVE, PAUSED or SHUTOFF and has no task; KindConflict if
+	// its state or a lock does not allow it or the port belongs to a server already, KindNotFound if there is no such
+	// server or port. Nova answers once it is done.
+	AttachPort(ctx context.Context, serverID, portID string) error
 	// CreateServerImage asks for a snapshot of a server's root disk and returns the new image's ID, never an empty one.
 	// The metadata in opts become image properties from the moment the image is queued.
 	CreateServerImage(ctx context.Context, id string, opts servers.CreateImageOpts) (string, error)

@@ -152,3 +152,21 @@ func (c *openstackClient) act(ctx context.Context, name, id, action string) erro
 		return err
 	})
 }
+
+// AttachPort implements Client. It needs no microversion.
+func (c *openstackClient) AttachPort(ctx context.Context, serverID, portID string) error {
+	op := operation{name: "attach port to server", mutates: true, service: compute}
+	target, err := resource(op, "servers", serverID, "os-interface")
+	if err != nil {
+		return err
+	}
+	if portID == "" {
+		// Nova would make a new port.
+		return &Error{Kind: KindInvalid, Op: op.name, Message: "an empty port ID was given"}
+	}
+	body := map[string]any{"interfaceAttachment": map[string]any{"port_id": portID}}
+	return c.do(ctx, op, func(ctx context.Context, client *gophercloud.ServiceClient) error {
+		_, err := client.Post(ctx, client.Endpoint+target, body, nil, &gophercloud.RequestOpts{OkCodes: []int{http.StatusOK}})
+		return err
+	})
+}

@@ -223,3 +223,22 @@ func TestActions(t *testing.T) {
 	g.Expect(client.DeleteImage(t.Context(), "i")).To(Succeed())
 	g.Expect(client.TagImage(t.Context(), "i", "openshiftClusterID=demo")).To(Succeed())
 }
+
+func TestAttachPort(t *testing.T) {
+	g := NewWithT(t)
+	cloud := newFakeCloud(t)
+	client := cloud.client(FactoryOptions{})
+	path := "POST /v2.1/servers/" + serverID + "/os-interface"
+	cloud.on(path, answer(200, `{"interfaceAttachment": {"port_id": "p", "port_state": "ACTIVE"}}`))
+	g.Expect(client.AttachPort(t.Context(), serverID, "p")).To(Succeed())
+	g.Expect(cloud.last().body).To(MatchJSON(`{"interfaceAttachment": {"port_id": "p"}}`))
+	g.Expect(cloud.last().header).NotTo(HaveKey("X-Openstack-Nova-Api-Version"))
+
+	for status, want := range map[int]Kind{400: KindInvalid, 403: KindForbidden, 404: KindNotFound, 409: KindConflict, 500: KindTransient} {
+		cloud.on(path, answer(status, `{"failure": {"code": 0, "message": "Port p is still in use."}}`))
+		err := client.AttachPort(t.Context(), serverID, "p")
+		g.Expect(KindOf(err)).To(Equal(want))
+		g.Expect(err).To(MatchError(fmt.Sprintf("attach port to server: Port p is still in use. (HTTP %d)", status)))
+		g.Expect(IsAmbiguous(err)).To(Equal(status == 500), "Nova may have got as far as that")
+	}
+}

@@ -43,6 +43,20 @@ func (m *MockClient) EXPECT() *MockClientMockRecorder {
 	return m.recorder
 }
 
+// AttachPort mocks base method.
+func (m *MockClient) AttachPort(ctx context.Context, serverID, portID string) error {
+	m.ctrl.T.Helper()
+	ret := m.ctrl.Call(m, "AttachPort", ctx, serverID, portID)
+	ret0, _ := ret[0].(error)
+	return ret0
+}
+
+// AttachPort indicates an expected call of AttachPort.
+func (mr *MockClientMockRecorder) AttachPort(ctx, serverID, portID interface{}) *gomock.Call {
+	mr.mock.ctrl.T.Helper()
+	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "AttachPort", reflect.TypeOf((*MockClient)(nil).AttachPort), ctx, serverID, portID)
+}
+
 // CreateServer mocks base method.
 func (m *MockClient) CreateServer(ctx context.Context, opts openstackclient.CreateServerOpts) (string, error) {
 	m.ctrl.T.Helper()
