@@ -10,15 +10,13 @@ import (
 	"github.com/overwinter/overwinter/pkg/openstackclient"
 )
 
-// end asks for the end of servers that were seen in this pass as they were snapshotted. Of those for which the cloud accepts
-// it, nothing more needs to be found out.
+// end asks for the end of servers that were seen in this pass as they were snapshotted.
 func (s *Session) end(ctx context.Context, machines []*Machine, ask func(context.Context, string) error) error {
 	if len(machines) == 0 {
 		return nil
 	}
-	err := s.act(ctx, machines, func(ctx context.Context, m *Machine) error {
+	return s.act(ctx, machines, func(ctx context.Context, m *Machine) error {
 		err := ask(ctx, m.ServerID)
-		m.Ended = err == nil
 		switch {
 		case openstackclient.IsNotFound(err):
 			return nil
@@ -27,11 +25,11 @@ func (s *Session) end(ctx context.Context, machines []*Machine, ask func(context
 		}
 		return err
 	})
-	return firstOf(s.save(ctx), err)
 }
 
-// account finds out of the servers that are gone, though no request of ours for it was answered, whether they were left as they
-// were snapshotted until then. One that ran may have written what its snapshot does not hold.
+// account finds out of the servers that are gone whether they were left as they were snapshotted until then. One that ran may
+// have written what its snapshot does not hold; and it may have run at the last moment, between our last look and our request to
+// delete it.
 func (s *Session) account(ctx context.Context) (Progress, error) {
 	var unsure []*Machine
 	for _, m := range s.record.Machines {

@@ -106,8 +106,7 @@ type Machine struct {
 	// Still is the last thing that was done to the server before its snapshot, by Nova's history: as long as nothing else
 	// has been done to it, the snapshot holds all that it ever wrote.
 	Still *Action `json:"still,omitempty"`
-	// Ended says that the server went as it was snapshotted, as far as that can be known: our request for it was answered,
-	// or its history shows nothing else.
+	// Ended says that the server went as it was snapshotted, as far as that can be known: its history shows nothing else.
 	Ended bool `json:"ended,omitempty"`
 	// Late is the first thing that was done to the server between Still and its end: it wrote more than the snapshot holds.
 	Late *Action `json:"late,omitempty"`
