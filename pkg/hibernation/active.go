@@ -28,7 +28,7 @@ func (s *Session) active(ctx context.Context) (Progress, error) {
 		if srv.Status == statusActive {
 			continue
 		}
-		if srv.TaskState == "" && (srv.Status == statusShutoff || srv.Status == statusPaused) {
+		if srv.TaskState == "" && !locked(srv) && (srv.Status == statusShutoff || srv.Status == statusPaused) {
 			off[m.Name], bringUp = srv, append(bringUp, m)
 		}
 		waiting = append(waiting, lagging(m.Name, srv))
@@ -52,6 +52,9 @@ func (s *Session) noteRan(m *Machine, srv *openstackclient.Server) {
 func lagging(name string, srv *openstackclient.Server) string {
 	if srv.TaskState != "" {
 		return fmt.Sprintf("%s: %s, %s", name, srv.Status, srv.TaskState)
+	}
+	if locked(srv) {
+		return fmt.Sprintf("%s: %s and locked, so that Nova refuses to start it; unlock it", name, srv.Status)
 	}
 	return fmt.Sprintf("%s: %s", name, srv.Status)
 }

@@ -265,6 +265,8 @@ func (s *Session) discarded(ctx context.Context, m *Machine) (*openstackclient.S
 	case !srv.LaunchedAt.IsZero() && !c.Ran && !c.Remade:
 		c.Ran, s.dirty = true, true
 	case srv.TaskState != "", srv.Status == statusDeleted:
+	case locked(srv):
+		return nil, fmt.Sprintf("its failed server %s is locked, so that Nova refuses to delete it; unlock it", srv.ID), nil
 	case srv.Status == statusSoftDeleted:
 		return nil, "its failed server is being deleted", s.forceDelete(ctx, m, srv.ID)
 	default:

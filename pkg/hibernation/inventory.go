@@ -415,5 +415,5 @@ func (s *Session) checkUnlisted(ctx context.Context, p ports.Port) error {
 		// The port of a server that is gone: Neutron will notice.
 		return err
 	}
-	return &Refusal{Message: fmt.Sprintf("port %s of the cluster belongs to server %s (%s), which is not marked as the cluster's or is left out of Nova's list: mark it, or wait until all of Nova answers", p.ID, srv.Name, srv.ID)}
+	return &Refusal{Message: fmt.Sprintf("port %s of the cluster belongs to server %s (%s), which is not marked as the cluster's or is left out of Nova's list: mark it, take the port away from it, or wait until all of Nova answers", p.ID, srv.Name, srv.ID)}
 }

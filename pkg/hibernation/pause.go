@@ -65,6 +65,8 @@ func (s *Session) unpaused(ctx context.Context) (todo []*Machine, waiting []stri
 			return nil, nil, abandon("%s: its server was started while snapshots were taken, so that they do not fit together", m.Name)
 		case srv.TaskState != "":
 			waiting = append(waiting, fmt.Sprintf("%s: %s", m.Name, srv.TaskState))
+		case locked(srv):
+			return nil, nil, abandon("%s: its server %s was locked while the cluster was being hibernated, and Nova refuses to pause it; unlock it", m.Name, m.ServerID)
 		default:
 			todo = append(todo, m)
 		}

@@ -174,7 +174,10 @@ func notAsBefore(machines []*Machine, servers map[string]*openstackclient.Server
 		switch {
 		case srv.TaskState != "":
 			waiting = append(waiting, fmt.Sprintf("%s: %s", m.Name, srv.TaskState))
-		case m.Before == statusActive && (srv.Status == statusPaused || srv.Status == statusShutoff):
+		case m.Before != statusActive || srv.Status != statusPaused && srv.Status != statusShutoff:
+		case locked(srv):
+			waiting = append(waiting, lagging(m.Name, srv))
+		default:
 			todo = append(todo, m)
 			waiting = append(waiting, m.Name+": being brought back")
 		}

@@ -88,8 +88,23 @@ func (s *Session) still(ctx context.Context, machines []*Machine) ([]string, err
 		if why := unlikeRecord(m, srv); why != "" {
 			return nil, abandon("%s", why)
 		}
+		if why := changedSince(m, srv); why != "" && !s.record.behindSeal() {
+			return nil, abandon("%s", why)
+		}
 	}
 	return waiting, nil
+}
+
+// changedSince says how a server is no longer what its machine would be made again as: somebody may have changed it between
+// our first look and its pause.
+func changedSince(m *Machine, srv *openstackclient.Server) string {
+	switch {
+	case srv.Name != m.Name:
+		return fmt.Sprintf("%s: its server was renamed to %s while the cluster was being hibernated", m.Name, srv.Name)
+	case srv.FlavorName != "" && srv.FlavorName != m.Spec.FlavorName, srv.FlavorID != "" && srv.FlavorID != m.Spec.FlavorID:
+		return fmt.Sprintf("%s: its server was resized while the cluster was being hibernated", m.Name)
+	}
+	return ""
 }
 
 // unlikeRecord says how a server differs from what it was stopped as; empty if it does not. Ports are compared elsewhere.

@@ -28,7 +28,7 @@ func unfit(srv *openstackclient.Server, infraID string) string {
 		return "it is the installation's bootstrap server; delete it once the installation has finished"
 	case srv.Status != statusActive && srv.Status != statusShutoff && srv.Status != statusPaused:
 		return fmt.Sprintf("its status is %s; bring it to ACTIVE or SHUTOFF", srv.Status)
-	case srv.Locked != nil && *srv.Locked:
+	case locked(srv):
 		return "it is locked, and Nova refuses to pause or delete it; unlock it"
 	case srv.ImageID == "":
 		return "it boots from a volume, which is not supported yet"
@@ -39,6 +39,9 @@ func unfit(srv *openstackclient.Server, infraID string) string {
 	}
 	return ""
 }
+
+// locked tells whether Nova refuses to change a server's state.
+func locked(srv *openstackclient.Server) bool { return srv.Locked != nil && *srv.Locked }
 
 // specOf returns what a server is made again from; the flavor's ID and the server group are known elsewhere.
 func specOf(srv *openstackclient.Server, list []ports.Port) (ServerSpec, error) {
@@ -73,6 +76,9 @@ func portsInOrder(srv *openstackclient.Server, list []ports.Port) ([]Port, error
 	byMAC := map[string]ports.Port{}
 	for _, p := range list {
 		byMAC[strings.ToLower(p.MACAddress)] = p
+	}
+	if len(srv.MACs)+len(list) == 0 {
+		return nil, &Refusal{Message: fmt.Sprintf("%s can't be hibernated: it has no port, and would be made again without a network; attach its port to it", srv.Name)}
 	}
 	var out []Port
 	for _, mac := range srv.MACs {

@@ -75,7 +75,7 @@ func TestPortsAreInTheServersOrder(t *testing.T) {
 		want  []string
 		why   string
 	}{
-		"none":                 {nil, nil, nil, ""},
+		"none":                 {nil, nil, nil, "it has no port"},
 		"one":                  {[]string{a}, []ports.Port{ownPort("p-a", a)}, []string{"p-a"}, ""},
 		"in the other order":   {[]string{b, a}, []ports.Port{ownPort("p-a", a), ownPort("p-b", b)}, []string{"p-b", "p-a"}, ""},
 		"capitals":             {[]string{strings.ToUpper(a)}, []ports.Port{ownPort("p-a", a)}, []string{"p-a"}, ""},
