@@ -34,6 +34,7 @@ func novaRoutes() []route {
 		newRoute("nova.instanceaction.list", "GET "+s+"/{id}/os-instance-actions", (*Cloud).listInstanceActions),
 		newRoute("nova.instanceaction.get", "GET "+s+"/{id}/os-instance-actions/{request}", (*Cloud).showInstanceAction),
 		newRoute("nova.interface.list", "GET "+s+"/{id}/os-interface", (*Cloud).listInterfaces),
+		newRoute("nova.interface.create", "POST "+s+"/{id}/os-interface", (*Cloud).attachInterface),
 		newRoute("nova.volumeattachment.list", "GET "+s+"/{id}/os-volume_attachments", (*Cloud).listAttachments),
 		newRoute("nova.volumeattachment.update", "PUT "+s+"/{id}/os-volume_attachments/{volume}", (*Cloud).updateAttachment),
 		newRoute("nova.flavor.list", "GET "+v+"/flavors", (*Cloud).listFlavors),

@@ -89,6 +89,7 @@ func (a *instanceAction) view(k *call, s *server) object {
 var computeEvents = map[string]string{
 	"create": "compute__do_build_and_run_instance", "delete": "compute_terminate_instance", "pause": "compute_pause_instance",
 	"unpause": "compute_unpause_instance", "createImage": "compute_snapshot_instance", "start": "compute_start_instance", "stop": "compute_stop_instance",
+	"attach_interface": "compute_attach_interface",
 }
 
 func (a *instanceAction) event(k *call, s *server) object {

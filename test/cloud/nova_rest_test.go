@@ -1,6 +1,7 @@
 package cloud_test
 
 import (
+	"encoding/json"
 	"testing"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/servers"
 	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/tags"
 	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/volumeattach"
+	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/ports"
 	"github.com/gophercloud/gophercloud/v2/openstack/utils"
 	. "github.com/onsi/gomega"
 
@@ -78,6 +80,52 @@ func TestServersDetails(t *testing.T) {
 	r.Expect(action.Action).To(Equal("create"))
 	r.Expect(*action.Events).To(ConsistOf(HaveField("Result", "Success")))
 	r.Expect(status(instanceactions.Get(r.ctx, r.compute, s.ID, "req-none").Err)).To(Equal(404))
+}
+
+func TestAttachInterface(t *testing.T) {
+	r := newRig(t, cloud.Options{})
+	cluster := r.SeedCluster("demo", 2, 0)
+	s, other := cluster.Masters[0], cluster.Masters[1]
+	made, err := ports.Create(r.ctx, r.network, ports.CreateOpts{NetworkID: cluster.NetworkID}).Extract()
+	r.Expect(err).NotTo(HaveOccurred())
+	attach := func(serverID, portID string) int {
+		return status(attachinterfaces.Create(r.ctx, r.compute, serverID, attachinterfaces.CreateOpts{PortID: portID}).Err)
+	}
+	got, err := attachinterfaces.Create(r.ctx, r.compute, s.ID, attachinterfaces.CreateOpts{PortID: made.ID}).Extract()
+	r.Expect(err).NotTo(HaveOccurred())
+	r.Expect(*got).To(And(HaveField("PortID", made.ID), HaveField("PortState", "ACTIVE"), HaveField("MACAddr", made.MACAddress)))
+	r.Expect(r.port(made.ID)).To(And(HaveField("DeviceID", s.ID), HaveField("DeviceOwner", HavePrefix("compute:"))))
+	now, _ := r.Server(s.ID)
+	r.Expect(now.Ports).To(Equal([]string{s.Ports[0], made.ID}))
+	r.Expect(r.lastAction(s.ID)).To(And(HaveField("Action", "attach_interface"), HaveField("Message", BeEmpty())))
+
+	r.Expect(attach(s.ID, made.ID)).To(Equal(409), "it has the port already")
+	r.Expect(attach(other.ID, made.ID)).To(Equal(409))
+	r.Expect(r.lastAction(other.ID)).To(And(HaveField("Action", "attach_interface"), HaveField("Message", "Error")))
+	r.Expect(attach(s.ID, s.ID)).To(Equal(404), "no such port")
+	r.Expect(attach(made.ID, made.ID)).To(Equal(404), "no such server")
+	for _, body := range []string{`[]`, `{}`, `{"interfaceAttachment": {"port_id": "x"}}`, `{"interfaceAttachment": {"port_id": "` + made.ID + `", "net_id": "` + cluster.NetworkID + `"}}`} {
+		_, err := r.compute.Post(r.ctx, r.compute.ServiceURL("servers", s.ID, "os-interface"), json.RawMessage(body), nil, nil) //nolint:bodyclose // gophercloud has
+		r.Expect(status(err)).To(Equal(400), body)
+	}
+
+	// What is taken from it comes back after the others.
+	r.BindPort(s.Ports[0], "")
+	for _, state := range []string{"BUILD", "ERROR", "SUSPENDED"} {
+		r.SetServerState(s.ID, state)
+		r.Expect(attach(s.ID, s.Ports[0])).To(Equal(409), state)
+	}
+	r.SetServerState(s.ID, "PAUSED")
+	r.Expect(attach(s.ID, s.Ports[0])).To(Equal(0))
+	now, _ = r.Server(s.ID)
+	r.Expect(now.Ports).To(Equal([]string{made.ID, s.Ports[0]}))
+	r.DeleteServer(s.ID)
+	r.Settle()
+	r.Expect(r.port(made.ID).DeviceID).To(BeEmpty(), "it survives, as it was there before")
+	r.LockServer(other.ID, false, "")
+	r.Expect(attach(other.ID, made.ID)).To(Equal(409), "locked")
+	r.as("stranger", "other")
+	r.Expect(attach(other.ID, made.ID)).To(Equal(404))
 }
 
 func TestDeleteOnTermination(t *testing.T) {
