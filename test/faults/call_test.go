@@ -134,6 +134,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 		return nil, errDead
 	}
+	t.process.world.trace.guard(r.Header.Get("X-Auth-Token"))
 	return t.next.RoundTrip(r.WithContext(context.WithValue(r.Context(), processKey{}, t.process)))
 }
 

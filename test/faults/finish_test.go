@@ -81,6 +81,9 @@ func (w *world) finish() {
 	if len(w.live()) == 0 {
 		w.startProcess()
 	}
+	for _, key := range w.keys() {
+		w.hub.edit(key, func(cd *hivev1.ClusterDeployment) { cd.Spec.HibernateAfter = nil })
+	}
 	w.orderAll(hivev1.ClusterPowerStateRunning)
 	w.passes = 0
 	wakes := func() bool { return w.allShow(hivev1.ClusterPowerStateRunning) && w.passesLeft() && w.awake() }

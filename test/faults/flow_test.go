@@ -3,6 +3,8 @@ package faults
 import (
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	hivev1 "github.com/overwinter/overwinter/apis/hive/v1"
 )
 
@@ -69,7 +71,42 @@ func flows(s shape) []flow {
 	if s.refused {
 		return []flow{hibernateFlow(s)}
 	}
-	return []flow{hibernateFlow(s), resumeFlow(), cleanupFlow()}
+	all := []flow{hibernateFlow(s), resumeFlow(), cleanupFlow()}
+	if s.name == "one" {
+		all = append(all, timerFlow(), claimFlow())
+	}
+	return all
+}
+
+// timerFlow: hibernateAfter puts the cluster to sleep.
+func timerFlow() flow {
+	return flow{"timer", settle, func(w *world) {
+		w.hub.edit(key(infraID), func(cd *hivev1.ClusterDeployment) {
+			cd.Spec.HibernateAfter = &metav1.Duration{Duration: 30 * time.Minute}
+		})
+	}, func(w *world) bool {
+		if !w.allShow(hibernating) {
+			return false
+		}
+		w.hub.edit(key(infraID), func(cd *hivev1.ClusterDeployment) { cd.Spec.HibernateAfter = nil })
+		return true
+	}}
+}
+
+// claimFlow: a cluster that sleeps in its pool is claimed.
+func claimFlow() flow {
+	return flow{"claim", func(w *world) {
+		w.hub.edit(key(infraID), func(cd *hivev1.ClusterDeployment) {
+			cd.Spec.ClusterPoolRef = &hivev1.ClusterPoolReference{Namespace: "pools", PoolName: "small"}
+		})
+		asleep(w)
+	}, func(w *world) {
+		w.hub.edit(key(infraID), func(cd *hivev1.ClusterDeployment) {
+			now := metav1.Now()
+			cd.Spec.ClusterPoolRef.ClaimName, cd.Spec.ClusterPoolRef.ClaimedTimestamp = "mine", &now
+			cd.Spec.PowerState = runningNow
+		})
+	}, func(w *world) bool { return w.allShow(runningNow) }}
 }
 
 // calmFor tells whether nothing was called for so long.

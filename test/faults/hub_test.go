@@ -94,6 +94,9 @@ func (h *hub) changed(key types.NamespacedName) {
 		return
 	}
 	h.versions[key] = append(h.versions[key], version{at: time.Now(), cd: now})
+	if now != nil {
+		h.world.trace.examine(fmt.Sprint(now.Status.Conditions))
+	}
 	for _, p := range h.world.processes {
 		p.poke()
 	}
@@ -112,7 +115,10 @@ func (h *hub) edit(key types.NamespacedName, change func(*hivev1.ClusterDeployme
 	if cd == nil {
 		return
 	}
-	change(cd)
+	was := cd.DeepCopy()
+	if change(cd); reflect.DeepEqual(was, cd) {
+		return
+	}
 	must(h.WithWatch.Update(context.Background(), cd))
 	h.changed(key)
 }
@@ -193,6 +199,8 @@ func (h *hubClient) call(ctx context.Context, verb string, obj client.Object, na
 	if s, ok := obj.(*corev1.Secret); ok && err == nil && c.changes && verb != "delete" {
 		h.saves[s.Name] = append(h.saves[s.Name], s.Data[hibernation.RecordKey])
 		h.world.checkKept(s)
+		h.world.trace.examine(string(s.Data[hibernation.RecordKey]))
+		h.world.checkSeal(s.Name)
 	}
 	if kind == "clusterdeployment" {
 		h.changed(client.ObjectKeyFromObject(obj))

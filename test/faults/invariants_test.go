@@ -101,6 +101,22 @@ func (w *world) standings(v *cloud.View) map[string]*standing {
 	return machines
 }
 
+// checkSeal: what is sealed is one moment: each snapshot holds all that its machine has written, and none of them runs.
+func (w *world) checkSeal(secret string) {
+	for _, key := range w.keys() {
+		r := w.hub.record(key)
+		if recordKey(key).Name != secret || r == nil || r.Sealed == nil || r.Cut != nil || r.Opened != nil || w.meddled {
+			continue
+		}
+		for _, m := range r.Machines {
+			img, ok := w.cloud.Image(m.Snapshot.ID)
+			if highest := w.cloud.Written(cloud.DefaultProject, m.Name); !w.lost[m.Name] && ok && (img.Writes < highest || img.CutRunning) {
+				w.violate("one-cut", "the sealed snapshot of %s holds %d writes, and it has made %d (running: %v)", m.Name, img.Writes, highest, img.CutRunning)
+			}
+		}
+	}
+}
+
 // guard looks at a request before it is carried out, together with the record as it is saved at that moment.
 func (w *world) guard(c *call) {
 	if !c.changes {

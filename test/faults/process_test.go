@@ -3,7 +3,6 @@ package faults
 import (
 	"context"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -76,10 +75,6 @@ func (p *process) build() {
 	logger.SetOutput(p.world.trace)
 	logger.SetLevel(log.DebugLevel)
 	logger.SetFormatter(&log.TextFormatter{DisableTimestamp: true, DisableColors: true})
-	if p.world.silent {
-		logger.SetOutput(io.Discard)
-		logger.SetLevel(log.PanicLevel)
-	}
 	engine := hibernation.New(hibernation.NewStore(hub, hub), hibernation.Options{
 		Holder: p.name, Jitter: p.jitter, RequestsAtOnce: 1, SnapshotsInFlight: p.world.shape.inFlight, Clock: &wrongClock{p.world},
 	})

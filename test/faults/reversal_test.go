@@ -22,7 +22,7 @@ func (w *world) at(n int, do func()) func(*call, bool) *fault {
 
 // opposite returns where a flow's clusters are to turn to.
 func opposite(f flow) hivev1.ClusterPowerState {
-	if f.name == "hibernate" {
+	if f.name == "hibernate" || f.name == "timer" {
 		return runningNow
 	}
 	return hibernating

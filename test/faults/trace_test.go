@@ -2,6 +2,7 @@ package faults
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -26,6 +27,22 @@ func (t *trace) scan(line string) {
 	}
 }
 
+// guard has a secret looked for from now on.
+func (t *trace) guard(secret string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if secret != "" && !slices.Contains(t.secrets, secret) {
+		t.secrets = append(t.secrets, secret)
+	}
+}
+
+// examine looks for credentials in a text that is not entered.
+func (t *trace) examine(text string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.scan(text)
+}
+
 // add enters a line.
 func (t *trace) add(format string, args ...any) {
 	t.mu.Lock()
@@ -38,7 +55,7 @@ func (t *trace) add(format string, args ...any) {
 // Write takes what the processes log. A line for each request would only repeat the calls.
 func (t *trace) Write(p []byte) (int, error) {
 	if strings.Contains(string(p), `msg="openstack request"`) {
-		t.scan(string(p))
+		t.examine(string(p))
 		return len(p), nil
 	}
 	t.add("   log %s", strings.TrimSpace(string(p)))
@@ -56,4 +73,18 @@ func (t *trace) tail(n int) string {
 		lines = lines[over:]
 	}
 	return left + strings.Join(lines, "\n")
+}
+
+// length returns how many lines there are.
+func (t *trace) length() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.lines)
+}
+
+// since returns the lines from one on.
+func (t *trace) since(line int) []string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Clone(t.lines[line:])
 }

@@ -29,8 +29,6 @@ type world struct {
 	seed  uint64
 	rng   *rand.Rand
 	trace *trace
-	// silent leaves the processes' logs out of the trace.
-	silent bool
 
 	cloud  *cloud.Cloud
 	hub    *hub
