@@ -136,14 +136,14 @@ func checkHistories(machines []*Machine, histories map[string][]instanceactions.
 	return nothingElse(machines, histories, firstPause)
 }
 
-// nothingElse fails if anything but pauses and snapshots was asked of a server after the first pause; zero: there was none.
+// nothingElse fails if anything but pauses, snapshots and its end was asked of a server after the first pause; zero: there was none.
 func nothingElse(machines []*Machine, histories map[string][]instanceactions.InstanceAction, firstPause time.Time) error {
 	if firstPause.IsZero() {
 		return nil
 	}
 	for _, m := range machines {
 		for _, a := range histories[m.ServerID] {
-			if a.Action != actionPause && a.Action != actionCreateImage && a.StartTime.After(firstPause) {
+			if a.Action != actionPause && a.Action != actionCreateImage && a.Action != actionDelete && a.StartTime.After(firstPause) {
 				return abandon("%s: somebody asked for %q while the cluster was being hibernated", m.Name, a.Action)
 			}
 		}
@@ -151,11 +151,13 @@ func nothingElse(machines []*Machine, histories map[string][]instanceactions.Ins
 	return nil
 }
 
-// lastCut reads one history, newest first: nothing but snapshots may have come after the pause.
+// lastCut reads one history, newest first: nothing but snapshots, and the server's end, may have come after the pause.
 func lastCut(m *Machine, history []instanceactions.InstanceAction) (cutTimes, error) {
 	var t cutTimes
 	for _, a := range history {
 		switch {
+		case a.Action == actionDelete:
+			continue
 		case a.Action == actionCreateImage:
 			t.shot = a.StartTime
 			continue

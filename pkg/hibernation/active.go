@@ -95,7 +95,7 @@ func (s *Session) lookRunning(ctx context.Context) (Progress, error) {
 	}
 	list := s.liveServers(l)
 	if len(list) == 0 {
-		return Progress{}, blocked("no server of cluster %s was found in project %s, and there is no record of its hibernation: check the credentials and the infraID", s.cluster.InfraID, s.project(ctx))
+		return Progress{}, blocked("no server of cluster %s was found in project %s, and there is no record of its hibernation: check the credentials and the infraID; if somebody deleted the servers, delete the ClusterDeployment to give the cluster up", s.cluster.InfraID, s.project(ctx))
 	}
 	var waiting []string
 	for _, srv := range list {

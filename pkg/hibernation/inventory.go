@@ -175,7 +175,7 @@ func (s *Session) takeStock(ctx context.Context) (machines []*Machine, waiting [
 		return nil, nil, err
 	}
 	if len(running)+len(machines) == 0 {
-		return nil, nil, blocked("no server of cluster %s was found in project %s, and there is no record of its hibernation: check the credentials and the infraID; nothing was touched", s.cluster.InfraID, s.project(ctx))
+		return nil, nil, blocked("no server of cluster %s was found in project %s, and there is no record of its hibernation: check the credentials and the infraID; if somebody deleted the servers, delete the ClusterDeployment to give the cluster up; nothing was touched", s.cluster.InfraID, s.project(ctx))
 	}
 	if waiting := unsettled(running); len(waiting) > 0 {
 		return nil, waiting, nil

@@ -87,3 +87,54 @@ func TestLockedServerIsWaitedFor(t *testing.T) {
 	r.resume()
 	r.expectUndone()
 }
+
+// Somebody deletes a server when its snapshot is complete and the cut is not sealed. That snapshot is the last copy: the cut is
+// sealed with it, and the machine is made again from it, whichever way the cluster is to go.
+func TestServerIsDeletedWhenItIsSnapshotted(t *testing.T) {
+	for name, workers := range map[string]int{"the only one": 0, "one of two": 1} {
+		for turn, do := range map[string]verb{"to sleep": hibernate, "to wake": resume} {
+			t.Run(name+" "+turn, func(t *testing.T) {
+				r := newRig(t, 1, workers)
+				r.passesUntil(func() bool { return len(r.snapshots()) == workers+1 && r.snapshots()[0].Status == "active" }, hibernate)
+				deletedByOthers(r, r.seeded.Masters[0].ID)
+				r.g.Expect(r.until(do)).To(Succeed())
+				r.g.Expect(r.events).To(ContainElement(And(HavePrefix("Warning ServerGone "+master0), ContainSubstring("somebody else"))))
+				if workers == 0 || turn == "to sleep" {
+					r.g.Expect(r.cloud.Ledger().Count("nova.server.unpause")).To(BeZero())
+				} else {
+					r.g.Expect(r.now(r.seeded.Workers[0].Name).ID).To(Equal(r.seeded.Workers[0].ID), "the others only go on")
+				}
+				r.resume()
+				r.expectClean()
+			})
+		}
+	}
+}
+
+// One that ran before it was deleted is not all in its snapshot, and one whose snapshot is not complete is lost.
+func TestServerIsDeletedBeforeItsSnapshotCounts(t *testing.T) {
+	for name, test := range map[string]struct {
+		when func(r *rig) func() bool
+		lose func(r *rig, id string)
+		word string
+	}{
+		"it ran": {
+			when: func(r *rig) func() bool {
+				return func() bool { return len(r.snapshots()) == 2 && r.snapshots()[0].Status == "active" }
+			},
+			lose: (*rig).runAndDelete, word: `"unpause"`,
+		},
+		"not yet snapshotted": {
+			when: func(r *rig) func() bool { return func() bool { return r.now(master0).Status == "PAUSED" } },
+			lose: deletedByOthers, word: "vanished before it had a snapshot",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, 1, 1)
+			r.passesUntil(test.when(r), hibernate)
+			test.lose(r, r.seeded.Masters[0].ID)
+			r.expectRefused(hibernate, master0, test.word)
+			r.g.Expect(r.now(r.seeded.Workers[0].Name).Status).To(Equal("ACTIVE"))
+		})
+	}
+}

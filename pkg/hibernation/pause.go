@@ -56,8 +56,10 @@ func (s *Session) unpaused(ctx context.Context) (todo []*Machine, waiting []stri
 			return nil, nil, err
 		}
 		switch {
-		case srv == nil || srv.Status == statusDeleted || srv.Status == statusSoftDeleted:
-			return nil, nil, abandon("%s: its server %s vanished before it had a snapshot", m.Name, m.ServerID)
+		case !present(srv):
+			if err := s.endedWhole(ctx, m); err != nil {
+				return nil, nil, err
+			}
 		case srv.Status == stopped(m):
 		case srv.Status != statusActive || m.Before != statusActive:
 			return nil, nil, abandon("%s: its server went from %s to %s while the cluster was being hibernated", m.Name, m.Before, srv.Status)

@@ -47,6 +47,7 @@ var (
 		{"stand up", (*Session).standUp},
 		{"create", (*Session).create},
 		{"active", (*Session).active},
+		{"wired", (*Session).wired},
 	}
 )
 
@@ -91,7 +92,7 @@ func (s *Session) Resume(ctx context.Context) (Progress, error) {
 			return done(), nil
 		}
 		if s.record.Cut != nil && !s.record.irrevocable() {
-			if p, err := s.rollBack(ctx, byUser); err != nil || !p.Done {
+			if p, err := s.endCut(ctx); err != nil || !p.Done {
 				return p, err
 			}
 		}

@@ -238,7 +238,7 @@ func TestRecordThatWouldNotFit(t *testing.T) {
 	r := newRig(t, 1, 1)
 	value := strings.Repeat("x", 255)
 	for i := range 40 {
-		opts := r.like(r.seeded.Workers[0], fmt.Sprintf("%s-worker-0-%d", infraID, i))
+		opts := r.like(r.seeded.Workers[0], fmt.Sprintf("%s-worker-0-%d", infraID, i), r.addPort(fmt.Sprint("port-", i)))
 		opts.Metadata = map[string]string{"openshiftClusterID": infraID}
 		for j := range 100 {
 			opts.Metadata[fmt.Sprint("key-", j)] = value

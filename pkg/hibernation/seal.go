@@ -24,7 +24,18 @@ func (s *Session) seal(ctx context.Context) (Progress, error) {
 	if len(waiting) > 0 {
 		return s.pending(StageStopping, s.soon(), waiting), nil
 	}
-	changes, err := s.portChanges(ctx, machines)
+	gone, err := s.goneOf(ctx, machines)
+	if err != nil {
+		return Progress{}, err
+	}
+	if len(gone) > 0 {
+		// So it looks, too, to an old copy of the record.
+		if err := s.checkLatest(ctx); err != nil {
+			return Progress{}, err
+		}
+	}
+	there := slices.DeleteFunc(slices.Clone(machines), func(m *Machine) bool { return slices.Contains(gone, m) })
+	changes, err := s.portChanges(ctx, there)
 	if err != nil {
 		return Progress{}, err
 	}
@@ -43,6 +54,9 @@ func (s *Session) seal(ctx context.Context) (Progress, error) {
 		return Progress{}, err
 	}
 	s.sealed = whole
+	for _, m := range gone {
+		s.event("Warning", "ServerGone", fmt.Sprintf("%s: its server %s was deleted by somebody else, when it had been snapshotted; it has not run since and is all in its snapshot %s", m.Name, m.ServerID, m.Snapshot.Name))
+	}
 	s.log.WithField("cycle", s.record.Sealed.Cycle).Info("every machine has its snapshot; the servers may go")
 	return done(), nil
 }
@@ -85,6 +99,12 @@ func (s *Session) still(ctx context.Context, machines []*Machine) ([]string, err
 			waiting = append(waiting, fmt.Sprintf("%s: %s", m.Name, srv.TaskState))
 			continue
 		}
+		if !present(srv) {
+			if err := s.endedWhole(ctx, m); err != nil {
+				return nil, err
+			}
+			continue
+		}
 		if why := unlikeRecord(m, srv); why != "" {
 			return nil, abandon("%s", why)
 		}
@@ -93,6 +113,47 @@ func (s *Session) still(ctx context.Context, machines []*Machine) ([]string, err
 		}
 	}
 	return waiting, nil
+}
+
+// endedWhole ends the cut because of a machine whose server somebody has deleted, unless its snapshot is complete and its
+// history proves that it was left as it was snapshotted until then: that snapshot is then the last copy, and the better way is on.
+func (s *Session) endedWhole(ctx context.Context, m *Machine) error {
+	vanished := abandon("%s: its server %s vanished before it had a snapshot", m.Name, m.ServerID)
+	if !s.record.Cut.Shooting {
+		return vanished
+	}
+	list, err := s.ourImages(ctx)
+	if err != nil {
+		return err
+	}
+	img, _, err := matchShot(list, m.Shot)
+	if err != nil {
+		return err
+	}
+	if img == nil || !finished(img) {
+		return vanished
+	}
+	histories, err := s.histories(ctx, []*Machine{m})
+	if err != nil {
+		return err
+	}
+	_, err = lastCut(m, histories[m.ServerID])
+	return err
+}
+
+// goneOf returns the machines whose servers do not exist any more.
+func (s *Session) goneOf(ctx context.Context, machines []*Machine) ([]*Machine, error) {
+	var gone []*Machine
+	for _, m := range machines {
+		srv, err := s.server(ctx, m.ServerID)
+		if err != nil {
+			return nil, err
+		}
+		if !present(srv) {
+			gone = append(gone, m)
+		}
+	}
+	return gone, nil
 }
 
 // changedSince says how a server is no longer what its machine would be made again as: somebody may have changed it between
@@ -110,8 +171,6 @@ func changedSince(m *Machine, srv *openstackclient.Server) string {
 // unlikeRecord says how a server differs from what it was stopped as; empty if it does not. Ports are compared elsewhere.
 func unlikeRecord(m *Machine, srv *openstackclient.Server) string {
 	switch {
-	case srv == nil:
-		return fmt.Sprintf("%s: its server %s vanished", m.Name, m.ServerID)
 	case srv.Status != stopped(m):
 		return fmt.Sprintf("%s: its server is %s and was left %s", m.Name, srv.Status, stopped(m))
 	case srv.TaskState != "":

@@ -2,6 +2,7 @@ package hibernation
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/overwinter/overwinter/pkg/openstackclient"
@@ -32,6 +33,39 @@ func (s *Session) turnBack(ctx context.Context) (Progress, error) {
 		return Progress{}, err
 	}
 	return s.pending(StageStarting, s.soon(), []string{byUser}), nil
+}
+
+// endCut gives a cut up that somebody wants undone. It is completed first if it is all that is left of a machine: somebody has
+// deleted its server when it had been snapshotted.
+func (s *Session) endCut(ctx context.Context) (Progress, error) {
+	last, err := s.holdsLastCopy(ctx)
+	switch {
+	case err != nil:
+		return Progress{}, err
+	case last:
+		return s.putToSleep(ctx)
+	}
+	return s.rollBack(ctx, byUser)
+}
+
+func (s *Session) holdsLastCopy(ctx context.Context) (bool, error) {
+	if cut := s.record.Cut; cut.Abandoned || !cut.Shooting {
+		return false, nil
+	}
+	if _, err := s.look(ctx, false); err != nil {
+		return false, err
+	}
+	gone, err := s.goneOf(ctx, s.record.inCut())
+	if err != nil {
+		return false, err
+	}
+	for _, m := range gone {
+		var lost *abandonment
+		if err := s.endedWhole(ctx, m); !errors.As(err, &lost) {
+			return err == nil, err
+		}
+	}
+	return false, nil
 }
 
 // stands tells whether the machine's server, or the one that is taken for it, is the very one that was snapshotted.
