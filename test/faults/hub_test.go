@@ -82,15 +82,13 @@ func (h *hub) cd(key types.NamespacedName) *hivev1.ClusterDeployment {
 // changed notes a new version of a ClusterDeployment. An API server counts the generation up when the spec has changed or
 // the deletion begins; the client library's stand-in does not.
 func (h *hub) changed(key types.NamespacedName) {
-	now := h.cd(key)
-	old := h.latest(key)
-	if now != nil && old != nil && now.UID == old.UID && now.Generation == old.Generation &&
-		(!reflect.DeepEqual(now.Spec, old.Spec) || (now.DeletionTimestamp == nil) != (old.DeletionTimestamp == nil)) {
+	now, old := h.cd(key), h.latest(key)
+	if reordered(now, old) {
 		now.Generation++
 		must(h.WithWatch.Update(context.Background(), now))
 		now = h.cd(key)
 	}
-	if now == nil && old == nil || now != nil && old != nil && now.ResourceVersion == old.ResourceVersion {
+	if sameVersion(now, old) {
 		return
 	}
 	h.versions[key] = append(h.versions[key], version{at: time.Now(), cd: now})
@@ -100,6 +98,21 @@ func (h *hub) changed(key types.NamespacedName) {
 	for _, p := range h.world.processes {
 		p.poke()
 	}
+}
+
+// reordered tells whether an API server would count the generation up.
+func reordered(now, old *hivev1.ClusterDeployment) bool {
+	if now == nil || old == nil || now.UID != old.UID || now.Generation != old.Generation {
+		return false
+	}
+	return !reflect.DeepEqual(now.Spec, old.Spec) || (now.DeletionTimestamp == nil) != (old.DeletionTimestamp == nil)
+}
+
+func sameVersion(now, old *hivev1.ClusterDeployment) bool {
+	if now == nil || old == nil {
+		return now == nil && old == nil
+	}
+	return now.ResourceVersion == old.ResourceVersion
 }
 
 func (h *hub) latest(key types.NamespacedName) *hivev1.ClusterDeployment {
@@ -196,19 +209,26 @@ func (h *hubClient) call(ctx context.Context, verb string, obj client.Object, na
 		return ctx.Err()
 	}
 	err := do()
-	if s, ok := obj.(*corev1.Secret); ok && err == nil && c.changes && verb != "delete" {
-		h.saves[s.Name] = append(h.saves[s.Name], s.Data[hibernation.RecordKey])
-		h.world.checkKept(s)
-		h.world.trace.examine(string(s.Data[hibernation.RecordKey]))
-		h.world.checkSeal(s.Name)
-	}
-	if kind == "clusterdeployment" {
-		h.changed(client.ObjectKeyFromObject(obj))
+	if err == nil && c.changes && verb != "delete" {
+		h.saved(obj)
 	}
 	if f := h.world.end(c, reason(err)); f != nil && f.lose != nil {
 		return f.lose(c)
 	}
 	return err
+}
+
+// saved looks at what was just saved.
+func (h *hubClient) saved(obj client.Object) {
+	s, ok := obj.(*corev1.Secret)
+	if !ok {
+		h.changed(client.ObjectKeyFromObject(obj))
+		return
+	}
+	h.saves[s.Name] = append(h.saves[s.Name], s.Data[hibernation.RecordKey])
+	h.world.checkKept(s)
+	h.world.trace.examine(string(s.Data[hibernation.RecordKey]))
+	h.world.checkSeal(s.Name)
 }
 
 func reason(err error) string {

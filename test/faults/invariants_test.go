@@ -68,6 +68,19 @@ func (w *world) machine(name string) string {
 	return name
 }
 
+// add counts a server in.
+func (m *standing) add(s cloud.ServerView) {
+	m.written = max(m.written, s.Written)
+	switch s.Status {
+	case "DELETED", "SOFT_DELETED", "ERROR":
+		return
+	}
+	m.servers++
+	if s.Status != "BUILD" && s.TaskState != "deleting" {
+		m.live = max(m.live, s.Writes)
+	}
+}
+
 func (w *world) standings(v *cloud.View) map[string]*standing {
 	machines := make(map[string]*standing, len(w.initial.names))
 	for _, name := range w.initial.names {
@@ -78,15 +91,7 @@ func (w *world) standings(v *cloud.View) map[string]*standing {
 		if m == nil || s.Project != cloud.DefaultProject {
 			continue
 		}
-		m.written = max(m.written, s.Written)
-		switch s.Status {
-		case "DELETED", "SOFT_DELETED", "ERROR":
-			continue
-		}
-		m.servers++
-		if s.Status != "BUILD" && s.TaskState != "deleting" {
-			m.live = max(m.live, s.Writes)
-		}
+		m.add(s)
 	}
 	for img := range v.Images() {
 		if m := machines[w.machine(img.Machine)]; m != nil && img.Status == "active" {
@@ -104,16 +109,23 @@ func (w *world) standings(v *cloud.View) map[string]*standing {
 // checkSeal: what is sealed is one moment: each snapshot holds all that its machine has written, and none of them runs.
 func (w *world) checkSeal(secret string) {
 	for _, key := range w.keys() {
-		r := w.hub.record(key)
-		if recordKey(key).Name != secret || r == nil || r.Sealed == nil || r.Cut != nil || r.Opened != nil || w.meddled {
-			continue
-		}
-		for _, m := range r.Machines {
-			img, ok := w.cloud.Image(m.Snapshot.ID)
-			if highest := w.cloud.Written(cloud.DefaultProject, m.Name); !w.lost[m.Name] && ok && (img.Writes < highest || img.CutRunning) {
-				w.violate("one-cut", "the sealed snapshot of %s holds %d writes, and it has made %d (running: %v)", m.Name, img.Writes, highest, img.CutRunning)
+		if r := w.hub.record(key); recordKey(key).Name == secret && sealed(r) && !w.meddled {
+			for _, m := range r.Machines {
+				w.checkSnapshot(m)
 			}
 		}
+	}
+}
+
+// sealed tells whether a cluster's machines are snapshots, and not servers again.
+func sealed(r *hibernation.Record) bool {
+	return r != nil && r.Sealed != nil && r.Cut == nil && r.Opened == nil
+}
+
+func (w *world) checkSnapshot(m *hibernation.Machine) {
+	img, ok := w.cloud.Image(m.Snapshot.ID)
+	if highest := w.cloud.Written(cloud.DefaultProject, m.Name); !w.lost[m.Name] && ok && (img.Writes < highest || img.CutRunning) {
+		w.violate("one-cut", "the sealed snapshot of %s holds %d writes, and it has made %d (running: %v)", m.Name, img.Writes, highest, img.CutRunning)
 	}
 }
 
@@ -269,7 +281,7 @@ func (w *world) guardSnapshot(c *call, infraID string, record *hibernation.Recor
 }
 
 // guardDelete: only what the sealed record names is deleted, as it was snapshotted; or what never ran.
-func (w *world) guardDelete(c *call, infraID string, record *hibernation.Record) (string, string) {
+func (w *world) guardDelete(c *call, _ string, record *hibernation.Record) (string, string) {
 	srv, there := w.cloud.Server(c.http.Target)
 	if record.Opened != nil {
 		return w.guardDiscard(srv, there, record)
@@ -285,16 +297,20 @@ func (w *world) guardDelete(c *call, infraID string, record *hibernation.Record)
 	case there && !w.lost[w.machine(srv.Name)] && !slices.Contains([]string{"PAUSED", "SHUTOFF", "SOFT_DELETED", "ERROR", "DELETED"}, srv.Status):
 		return "seal", "the server is " + srv.Status
 	}
+	return w.guardSnapshots(c.http.Target, record)
+}
+
+// guardSnapshots: every machine has its snapshot, and that of the server holds all that it wrote.
+func (w *world) guardSnapshots(serverID string, record *hibernation.Record) (string, string) {
 	for _, m := range record.Machines {
 		img, ok := w.cloud.Image(m.Snapshot.ID)
-		if !ok || img.Status != "active" || img.Properties["instance_uuid"] != m.Snapshot.ServerID {
+		if !w.lost[w.machine(m.Name)] && (!ok || img.Status != "active" || img.Properties["instance_uuid"] != m.Snapshot.ServerID) {
 			return "seal", "the snapshot of " + m.Name + " is not there"
 		}
-		if highest := w.cloud.Written(cloud.DefaultProject, m.Name); m.ServerID == c.http.Target && !w.lost[w.machine(m.Name)] && img.Writes < highest {
+		if highest := w.cloud.Written(cloud.DefaultProject, m.Name); m.ServerID == serverID && !w.lost[m.Name] && img.Writes < highest {
 			return "seal", fmt.Sprintf("%d writes are in the snapshot of %s, which has made %d", img.Writes, m.Name, highest)
 		}
 	}
-	_ = infraID
 	return "", ""
 }
 
@@ -310,7 +326,7 @@ func (w *world) guardDiscard(srv cloud.Server, there bool, record *hibernation.R
 }
 
 // guardCreate: that servers are made is saved first, no server is made twice, and each of its own snapshot.
-func (w *world) guardCreate(c *call, infraID string, record *hibernation.Record) (string, string) {
+func (w *world) guardCreate(c *call, _ string, record *hibernation.Record) (string, string) {
 	var body struct {
 		Server struct {
 			Name     string `json:"name"`
@@ -323,14 +339,9 @@ func (w *world) guardCreate(c *call, infraID string, record *hibernation.Record)
 	if record.Sealed == nil || record.Opened == nil || record.Cut != nil {
 		return "intent", "the record is not opened"
 	}
-	if !w.twins {
-		for _, s := range w.cloud.ServersNamed(cloud.DefaultProject, body.Server.Name) {
-			if s.Status != "DELETED" {
-				return "twin", fmt.Sprintf("there is %s %s already, %s", s.Name, s.ID, s.Status)
-			}
-		}
+	if why := w.another(body.Server.Name); why != "" {
+		return "twin", why
 	}
-	_ = infraID
 	for _, m := range record.Machines {
 		if m.Name == body.Server.Name && m.Snapshot != nil && m.Snapshot.ID == body.Server.ImageRef {
 			if m.Creation == nil || m.Creation.Asked == nil {
@@ -340,6 +351,19 @@ func (w *world) guardCreate(c *call, infraID string, record *hibernation.Record)
 		}
 	}
 	return "intent", "it is not of a machine and its snapshot"
+}
+
+// another names a server of that name that is there; "" if there is none, or if there may be.
+func (w *world) another(name string) string {
+	if w.twins {
+		return ""
+	}
+	for _, s := range w.cloud.ServersNamed(cloud.DefaultProject, name) {
+		if s.Status != "DELETED" {
+			return fmt.Sprintf("there is %s %s already, %s", s.Name, s.ID, s.Status)
+		}
+	}
+	return ""
 }
 
 // guardStart: nothing runs again before the cut is given up, or its snapshots are in use.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -37,7 +36,6 @@ type process struct {
 	reconciler *hibernationcontroller.Reconciler
 
 	wake, acked chan struct{}
-	mu          sync.Mutex
 	// due is when a ClusterDeployment is visited next; failures are the visits in a row that ended in an error.
 	due      map[types.NamespacedName]time.Time
 	failures map[types.NamespacedName]int

@@ -57,12 +57,3 @@ func shapes() []shape {
 		{name: "old-nova", masters: 1, workers: 1, cloud: func(o *cloud.Options) { o.MaxMicroversion = "2.60" }},
 	}
 }
-
-func shapeNamed(name string) shape {
-	for _, s := range shapes() {
-		if s.name == name {
-			return s
-		}
-	}
-	panic("there is no shape " + name)
-}
