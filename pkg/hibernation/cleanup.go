@@ -71,8 +71,8 @@ func (s *Session) lastCopies(ctx context.Context) ([]string, error) {
 		switch {
 		case err != nil:
 			return nil, err
-		case !present(srv) && m.ControlPlane:
-			out = append(out, m.Name+": its server is gone")
+		case (!present(srv) || going(srv)) && m.ControlPlane:
+			out = append(out, m.Name+": its server is gone, or is being deleted")
 		case present(srv) && (srv.LaunchedAt.IsZero() || !healthy(srv)):
 			out = append(out, lagging(m.Name, srv))
 		}

@@ -5,11 +5,17 @@ import (
 	"fmt"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+
+	hivev1 "github.com/overwinter/overwinter/apis/hive/v1"
 	"github.com/overwinter/overwinter/pkg/hibernation"
 )
 
 // leftoversRetry is how often what could not be deleted is tried again.
 const leftoversRetry = time.Hour
+
+// illFor is how long a cluster whose snapshots are about to go may be ill before that is told.
+const illFor = 5 * time.Minute
 
 // cleanup lets go of what was kept in case the resume fails, once the cluster has been ready for long enough. The time is
 // counted from the Ready condition, so that a restart changes nothing. The cluster is ready all the while.
@@ -34,9 +40,10 @@ func (v *visit) cleanup(ctx context.Context, record hibernation.Summary) (Outcom
 	}
 	if record.Sealed && record.Opened {
 		if ill := v.ill(ctx, record); ill != "" {
-			v.logger.WithField("why", ill).Info("the snapshots are kept until the cluster is well again")
+			v.keepSnapshots(ctx, ill)
 			return Outcome{After: v.spread(lookAgain)}, nil
 		}
+		v.memo.illSince, v.memo.illTold = time.Time{}, false
 	}
 	progress, err := cleaner.Cleanup(ctx, v.cd, v.Client, v.logger)
 	if err != nil {
@@ -44,6 +51,25 @@ func (v *visit) cleanup(ctx context.Context, record hibernation.Summary) (Outcom
 	}
 	v.memo.succeeded()
 	return v.cleaned(ctx, progress)
+}
+
+// keepSnapshots waits until the cluster is well again. Its owner is told once that lasts: it still shows as running.
+func (v *visit) keepSnapshots(ctx context.Context, ill string) {
+	v.logger.WithField("why", ill).Info("the snapshots are kept until the cluster is well again")
+	if v.memo.illSince.IsZero() {
+		v.memo.illSince = v.now
+	}
+	if v.memo.illTold || v.now.Sub(v.memo.illSince) < illFor {
+		return
+	}
+	_, waiting, err := v.actuator.MachinesRunning(ctx, v.cd, v.Client, v.logger)
+	if err != nil {
+		v.logger.WithError(err).Info("the machines of a cluster that is not well could not be looked at")
+		return
+	}
+	v.memo.illTold = true
+	v.event(corev1.EventTypeWarning, "ClusterNotWell", fmt.Sprintf("The cluster is not as well as it was when it became ready: %s. The snapshots of its machines are kept until it is. To have a machine made again from its snapshot, as old as that is by now, name it in the annotation %s",
+		lagging(ill, waiting), hivev1.AnnotationRemakeServer))
 }
 
 // ill says why the cluster is not as well as it was when it became ready; nothing else looks at it since. Workers may have

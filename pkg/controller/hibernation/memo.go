@@ -27,6 +27,12 @@ type memo struct {
 	// conflicts counts the visits in a row that ended in a conflict.
 	conflicts int
 
+	// illSince is since when a cluster is ill whose snapshots are about to go, and illTold that its owner was told.
+	illSince time.Time
+	illTold  bool
+	// remade is the ClusterDeployment whose order to make machines again was passed on although it shows as running.
+	remade string
+
 	// cleanupFrom is when leftovers are tried again.
 	cleanupFrom time.Time
 

@@ -64,9 +64,32 @@ func TestNothingGoesWhileTheClusterIsIll(t *testing.T) {
 	gu.operator("etcd", good())
 	gu.err = errors.New("connection refused")
 	ill("its API is down")
+	b.Expect(b.events()).To(BeEmpty(), "it may be well again soon")
+	b.pass(5 * time.Minute)
+	b.actuator.waiting = []string{"m-0: its server is gone"}
+	b.visit()
+	b.Expect(b.calls()).To(Equal([]string{"Running"}))
+	b.Expect(b.events()).To(ConsistOf(And(HavePrefix("Warning ClusterNotWell"), ContainSubstring("m-0: its server is gone"), ContainSubstring(hivev1.AnnotationRemakeServer))))
+	ill("it was told already")
 	gu.err = nil
 	b.visit()
 	b.Expect(b.calls()).To(Equal([]string{"Cleanup"}))
+}
+
+// TestRemakeOfARunningCluster: as long as there are snapshots a machine can be made again from its, once for each order.
+func TestRemakeOfARunningCluster(t *testing.T) {
+	b := newBench(t, installedCD(append(ready(time.Minute), skipsOperators)...))
+	b.actuator.summary, b.actuator.running = opened(), true
+	b.visit()
+	b.Expect(b.calls()).To(BeEmpty())
+	b.order(func(cd *hivev1.ClusterDeployment) {
+		cd.Annotations = map[string]string{hivev1.AnnotationRemakeServer: "m-0"}
+	})
+	b.visit()
+	b.Expect(b.calls()).To(Equal([]string{"Start", "Running"}))
+	b.actuator.summary = hibernation.Summary{Exists: true, Leftovers: 1}
+	b.visit()
+	b.Expect(b.calls()).NotTo(ContainElement("Start"))
 }
 
 func TestLeftoversAreTriedHourly(t *testing.T) {

@@ -20,10 +20,10 @@ func (v *visit) start(ctx context.Context) (Outcome, error) {
 		if err != nil {
 			return v.quietly(ctx, err), nil
 		}
-		if !disturbed(record) {
+		if !disturbed(record) && !v.newOrder(record) {
 			return v.cleanup(ctx, record)
 		}
-		// A hibernation was ordered and taken back before it showed.
+		// A hibernation was ordered and taken back before it showed, or a machine is to be made again.
 	}
 	if v.lookedLately() {
 		return v.ready(ctx)
@@ -95,6 +95,17 @@ func (v *visit) awake(ctx context.Context) (Outcome, error) {
 	}
 	v.memo.awake.seenRunning = v.now
 	return v.ready(ctx)
+}
+
+// newOrder tells whether the annotation that orders to make machines again was put on a cluster that shows as running, and
+// still has its snapshots. It is passed on once.
+func (v *visit) newOrder(record hibernation.Summary) bool {
+	now := fingerprint(v.cd)
+	if v.cd.Annotations[hivev1.AnnotationRemakeServer] == "" || !record.Sealed || !record.Opened || v.memo.remade == now {
+		return false
+	}
+	v.memo.remade = now
+	return true
 }
 
 // lookedLately tells whether the machines were seen running a moment ago, in this resume.
