@@ -137,7 +137,7 @@ func TestRollbackWaitsForLostSnapshot(t *testing.T) {
 }
 
 // twin makes an image that looks like a machine's snapshot, finished or not.
-func (r *rig) twin(of cloud.Image, finished bool) string {
+func (r *rig) twin(of cloud.Image, finished bool) {
 	r.t.Helper()
 	client, err := openstack.NewImageV2(r.provider(), gophercloud.EndpointOpts{Region: "RegionOne"})
 	r.g.Expect(err).NotTo(HaveOccurred())
@@ -145,16 +145,13 @@ func (r *rig) twin(of cloud.Image, finished bool) string {
 	for _, key := range []string{"overwinter_infra_id", "overwinter_cycle", "instance_uuid", "image_type"} {
 		props[key] = of.Properties[key]
 	}
-	var id string
 	r.hand(func() {
 		img, err := images.Create(r.t.Context(), client, images.CreateOpts{Name: of.Name, Properties: props, ContainerFormat: "bare", DiskFormat: "qcow2"}).Extract()
 		r.g.Expect(err).NotTo(HaveOccurred())
-		id = img.ID
 		if finished {
-			r.g.Expect(imagedata.Upload(r.t.Context(), client, id, strings.NewReader("data")).ExtractErr()).To(Succeed())
+			r.g.Expect(imagedata.Upload(r.t.Context(), client, img.ID, strings.NewReader("data")).ExtractErr()).To(Succeed())
 		}
 	})
-	return id
 }
 
 // Four truly simultaneous snapshots leave images that stay queued for ever: such twins are removed.

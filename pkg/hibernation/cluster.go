@@ -55,7 +55,9 @@ type Summary struct {
 }
 
 // Final tells that nothing under way can be rolled back: the machines are snapshots, or servers made of them.
-func (s Summary) Final() bool { return s.Sealed && !s.Cutting && (s.Opened || s.Deleting) && !s.Standing }
+func (s Summary) Final() bool {
+	return s.Sealed && !s.Cutting && (s.Opened || s.Deleting) && !s.Standing
+}
 
 // Stage is what a pass is about, for the reason in a condition.
 type Stage string

@@ -159,13 +159,7 @@ func (s *Session) takeStock(ctx context.Context) (machines []*Machine, waiting [
 		return nil, nil, err
 	}
 	if s.record != nil && s.record.Opened != nil {
-		if err := s.checkLatest(ctx); err != nil {
-			return nil, nil, err
-		}
-		if p, err := s.standUp(ctx); err != nil || !p.Done {
-			return nil, p.Waiting, err
-		}
-		machines, waiting, err = s.neverStarted(ctx, l)
+		machines, waiting, err = s.stillAsleep(ctx, l)
 		if err != nil || len(waiting) > 0 {
 			return nil, waiting, err
 		}

@@ -7,7 +7,8 @@ import (
 
 // Release ends Overwinter's part in a cluster whose ClusterDeployment is being deleted. A hibernation of which nothing was
 // deleted is rolled back first. Then nothing is created any more: with keep, snapshots and record stay as they are and an
-// event says where; otherwise the snapshots are deleted and the record goes. Done is true when the ClusterDeployment may go.
+// event says where; otherwise what servers are left of the cluster are brought back, the snapshots are deleted and the record
+// goes. Done is true when the ClusterDeployment may go.
 func (s *Session) Release(ctx context.Context, keep bool) (Progress, error) {
 	s.dropping = !keep
 	return s.pass(ctx, func(ctx context.Context) (Progress, error) {

@@ -1,6 +1,7 @@
 package hibernation_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -221,4 +222,38 @@ func TestVanishedServerWasReplacedByHand(t *testing.T) {
 	r.clock.Step(time.Minute)
 	r.resume()
 	r.expectStanding(master0)
+}
+
+// However the manager dies after a server vanished, the next one brings what was asked for to its end.
+func TestCrashesAfterAServerVanished(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		do    verb
+		check func(*rig)
+	}{
+		"resume":    {resume, (*rig).expectClean},
+		"hibernate": {hibernate, func(r *rig) { r.expectAsleep(); r.resume(); r.expectClean() }},
+		"release": {release, func(r *rig) {
+			r.g.Expect(r.now(r.seeded.Workers[0].Name).Status).To(Equal("ACTIVE"))
+			r.g.Expect(r.now(r.seeded.Workers[1].Name).Status).To(Equal("SHUTOFF"))
+			r.g.Expect(r.snapshots()).To(BeEmpty())
+			r.g.Expect(r.secret()).To(BeNil())
+		}},
+	} {
+		for _, after := range []bool{false, true} {
+			for n, died := 0, true; died; n++ {
+				t.Run(fmt.Sprintf("%s, %d, after %v", name, n, after), func(t *testing.T) {
+					r := sealedRig(t)
+					r.destroyed = name == "release"
+					r.cloud.DeleteServer(r.seeded.Masters[0].ID)
+					r.clock.Step(time.Minute)
+					r.dieAt(n, after)
+					died = r.runUntilDeath(test.do)
+					r.restartManager("manager-2")
+					r.g.Expect(r.until(test.do)).To(Succeed())
+					test.check(r)
+				})
+			}
+		}
+	}
 }

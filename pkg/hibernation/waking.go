@@ -5,6 +5,17 @@ import (
 	"fmt"
 )
 
+// stillAsleep is neverStarted, once the record is seen to be the latest and servers that were to be brought back are.
+func (s *Session) stillAsleep(ctx context.Context, l *look) (keep []*Machine, waiting []string, err error) {
+	if err := s.checkLatest(ctx); err != nil {
+		return nil, nil, err
+	}
+	if p, err := s.standUp(ctx); err != nil || !p.Done {
+		return nil, p.Waiting, err
+	}
+	return s.neverStarted(ctx, l)
+}
+
 // neverStarted sorts the machines of an opened record for a new cut. It returns those that have not started since their
 // snapshot, which they keep; those that run are found among the live servers. It names what has to settle first: a server
 // that boots will have run, and one that failed is deleted.
