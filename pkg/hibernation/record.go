@@ -181,6 +181,8 @@ type Creation struct {
 	Remade bool `json:"remade,omitempty"`
 	// Discarded is a server that never ran and is deleted to be made again.
 	Discarded string `json:"discarded,omitempty"`
+	// Wired is the server that was seen to be ACTIVE and to have all its ports.
+	Wired string `json:"wired,omitempty"`
 	// Unscheduled is since when the server is seen waiting for a host.
 	Unscheduled *time.Time `json:"unscheduled,omitempty"`
 	// Failures counts the servers that failed to start, and NotBefore is when the next may be asked for.
