@@ -17,6 +17,8 @@ import (
 const (
 	firstRemake = 15 * time.Second
 	lastRemake  = 10 * time.Minute
+	// schedulesQuietly is for how long a wait for a host is nothing to remember.
+	schedulesQuietly = 20 * time.Second
 )
 
 // open saves that servers are about to be made, before the first one is asked for: from here on the snapshots may be out
@@ -170,6 +172,9 @@ func (s *Session) unscheduled(m *Machine, srv *openstackclient.Server) bool {
 		return false
 	}
 	if c.Unscheduled == nil {
+		if s.now().Sub(*s.record.Opened) < schedulesQuietly {
+			return false
+		}
 		now := s.now().UTC()
 		c.Unscheduled, s.dirty = &now, true
 	}

@@ -88,14 +88,14 @@ func TestCreateCarriedOutTwice(t *testing.T) {
 
 // Where nothing is wrong, one request tells so, once in a resume, and it costs no save.
 func TestWiredCostsOneRequest(t *testing.T) {
-	r := newRig(t, 3, 3)
+	r := newRig(t, 3, 3, func(s *setup) { s.engine.RequestsAtOnce = 1 })
 	r.hibernate()
 	r.cloud.Ledger().Reset()
 	writes := r.kube.saves
 	r.resume()
 	counts := r.cloud.Ledger().Counts()
 	r.g.Expect(counts["neutron.port.list"]).To(Equal(2), "before the servers are asked for, and when all are ACTIVE")
-	r.g.Expect(r.kube.saves-writes).To(Equal(4), "as without that look")
+	r.g.Expect(r.kube.saves-writes).To(Equal(6), "as without that look")
 	for _, m := range r.record().Machines {
 		r.g.Expect(m.Creation.Wired).To(Equal(m.Creation.ServerID))
 	}
