@@ -21,17 +21,21 @@ const (
 	creations = "POST servers"
 )
 
+// schedulingDeadline lets the manager give up early on a server that never gets a host because Nova lost the request.
+const schedulingDeadline = "--scheduling-deadline=40s"
+
 // TestOutages puts a cluster to sleep and wakes it while services of the cloud end and start again. A hibernation that
 // this makes impossible is undone: the cluster then runs as before, and is put to sleep once more.
 func TestOutages(t *testing.T) {
-	w := newWorld(t, "--hibernation-deadline=2m")
+	w := newWorld(t, "--hibernation-deadline=2m", schedulingDeadline)
 	knob(t, "snapshot_upload_seconds", "4")
 	computes := []string{"nova-compute-0", "nova-compute-1"}
-	newStorm(w, size{cycles: 2}, "demo").blow([]outage{
+	newStorm(w, size{cycles: 1}, "demo").blow([]outage{
 		{services: []string{"keystone"}, how: "kill", at: pauses, nth: 1, before: true, lasts: 4 * time.Second},
 		{services: computes, how: "kill", at: deletions, nth: 2, lasts: 2 * time.Second},
 	}, []outage{
 		{services: []string{"nova-api"}, how: "kill", at: creations, nth: 2, lasts: 2 * time.Second},
+		{services: []string{"nova-conductor"}, how: "kill", at: creations, nth: 5, lasts: 2 * time.Second},
 	}, []outage{
 		{services: []string{"nova-compute-0", "glance-api"}, how: "kill", at: shots, nth: 3, until: uploading, lasts: 2 * time.Second},
 	}, []outage{
