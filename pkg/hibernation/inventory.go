@@ -73,22 +73,24 @@ func (s *Session) begin(ctx context.Context, machines []*Machine) error {
 	return s.save(ctx)
 }
 
-// observe asks the cluster about itself. One that is only just waking says too little, so the better answer is kept.
+// observe asks the cluster about itself. One that is only just waking says too little, so the better answer is kept. A Node
+// may be ready for a while after its server is gone: no more are expected back than there are machines.
 func (s *Session) observe(ctx context.Context) {
 	r := s.record
 	if r.Sealed == nil {
 		r.Observation = nil
 	}
-	if s.cluster.Observe == nil {
-		return
+	if s.cluster.Observe != nil {
+		o, err := s.cluster.Observe(ctx)
+		switch {
+		case err != nil:
+			s.log.WithError(err).Warn("the cluster could not be asked about its nodes before hibernating")
+		case r.Observation == nil || r.Observation.NodesReady < o.NodesReady:
+			r.Observation = &o
+		}
 	}
-	o, err := s.cluster.Observe(ctx)
-	if err != nil {
-		s.log.WithError(err).Warn("the cluster could not be asked about its nodes before hibernating")
-		return
-	}
-	if r.Observation == nil || r.Observation.NodesReady < o.NodesReady {
-		r.Observation = &o
+	if r.Observation != nil {
+		r.Observation.NodesReady = min(r.Observation.NodesReady, len(r.Machines))
 	}
 }
 

@@ -65,6 +65,8 @@ func FuzzParseSnapshotName(f *testing.F) {
 			t.Fatalf("none, and yet %q, %q", machine, cycle)
 		case ok && machine+snapshotMid+cycle != name:
 			t.Fatalf("%q is not %q and %q", name, machine, cycle)
+		case ok && len(cycle) != len(cycleLayout):
+			t.Fatalf("%q is written in another way", cycle)
 		case ok && len(name) <= maxImageName && SnapshotName(machine, cycle) != name:
 			t.Fatalf("%q would be called %q", name, SnapshotName(machine, cycle))
 		case ok && nextCycle(time.Unix(0, 0), cycle) <= cycle && cycle < "9999":
@@ -110,8 +112,11 @@ func FuzzImageProperties(f *testing.F) {
 		`{"id": "i", "name": "` + name + `", "status": "active", "overwinter_cycle": null, "instance_uuid": ["s"]}`,
 		`{"id": "i", "name": "` + name + `", "status": 5, "overwinter_cycle": 20261123, "instance_uuid": {"s": "s"}}`,
 		`{"id": "i", "name": "` + name + `", "status": "deactivated", "properties": {"overwinter_cycle": "20261123-150405", "instance_uuid": "s"}}`,
+		`{"id": "i", "name": "` + name + `", "status": "active", "overwinter_cycle": "20261123-150405", "instance_uuid": "another"}`,
+		`{"id": "i", "name": "` + name + `", "status": "saving", "overwinter_cycle": "20261123-150406", "instance_uuid": "s"}`,
 		`{"id": "i", "name": "` + name + `", "size": null, "Overwinter_cycle": "20261123-150405", "instance_UUID": "s"}`,
 	} {
+		f.Add([]byte(image), []byte(`{"id": "j"}`))
 		f.Add([]byte(image), []byte(`{"id": "j", "name": "`+name+`", "status": "active", "overwinter_cycle": "20261123-150405", "instance_uuid": "s"}`))
 	}
 	f.Fuzz(func(t *testing.T, one, other []byte) {
