@@ -14,6 +14,8 @@ FUZZTIME ?= 30s
 
 # How many random schedules `make faults` tries, and `make soak`, which begins with the schedule SEED.
 FAULT_SEEDS ?= 2000
+# How much of the matrices is tried: -most (some minutes), or -full for every point of every shape.
+FAULT_LEVEL ?= -most
 SEEDS       ?= 20000
 SEED        ?= 1
 
@@ -70,7 +72,7 @@ faults: ## Break everything that can be broken, at every point: the fault matric
 	go test -tags mutations -timeout 30m ./test/faults/mutations
 	@mkdir -p bin
 	go test -c -o bin/faults.test ./test/faults
-	cd test/faults && ../../bin/faults.test -test.timeout=60m -full -seeds=$(FAULT_SEEDS)
+	cd test/faults && ../../bin/faults.test -test.timeout=120m $(FAULT_LEVEL) -seeds=$(FAULT_SEEDS)
 
 .PHONY: soak
 soak: ## Try SEEDS random schedules, from SEED on (20000, 1).

@@ -48,10 +48,19 @@ func reference(t *testing.T, s shape, f flow) []call {
 	return calls
 }
 
-// points returns the numbers of the calls at which something is tried: all, or a sample.
-func points(calls, every int) []int {
-	if *full {
+// points returns the numbers of the calls of a shape at which something is tried: all, or a part, or a sample of one in so many.
+func points(s shape, calls, every int) []int {
+	switch {
+	case *full:
 		every = 1
+	case *most && s.name == "one":
+		every = min(every, 2)
+	case *most && s.name == "six":
+		every = min(every, 6)
+	case *most && s.name == "thirty":
+		every *= 6
+	case *most:
+		every = min(every, 8)
 	}
 	var out []int
 	for n := 1; n <= calls; n += every {
@@ -69,7 +78,11 @@ func when(late bool) string {
 
 // Wherever a process is killed, before or after one of its calls has its effect, the next one finishes what it began.
 func TestCrashPoints(t *testing.T) {
-	eachPoint(t, 9, func(shape, flow) bool { return true }, func(t *testing.T, s shape, f flow, n int, _ []call) {
+	every := 9
+	if *most {
+		every = 1
+	}
+	eachPoint(t, every, func(shape, flow) bool { return true }, func(t *testing.T, s shape, f flow, n int, _ []call) {
 		for _, late := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%d-%s", n, when(late)), func(t *testing.T) {
 				tried.crashes.Add(1)

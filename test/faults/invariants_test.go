@@ -143,6 +143,7 @@ func (w *world) guard(c *call) {
 		"nova.server.unpause":     w.guardStart,
 		"nova.server.start":       w.guardStart,
 		"glance.image.delete":     w.guardImage,
+		"nova.interface.create":   w.guardAttach,
 		"glance.tag.add":          nil,
 	}
 	f, known := guards[c.op]
@@ -372,6 +373,25 @@ func (w *world) guardStart(_ *call, _ string, record *hibernation.Record) (strin
 		return "", ""
 	}
 	return "abandoned", "the cut is not abandoned"
+}
+
+// guardAttach: a server gets no port but one of its machine's own that nobody has.
+func (w *world) guardAttach(c *call, _ string, record *hibernation.Record) (string, string) {
+	var body struct {
+		Attachment struct {
+			Port string `json:"port_id"`
+		} `json:"interfaceAttachment"`
+	}
+	if err := json.Unmarshal(c.http.Body, &body); err != nil {
+		return "foreign", err.Error()
+	}
+	for _, m := range record.Machines {
+		own := m.Creation != nil && m.Creation.ServerID == c.http.Target
+		if own && slices.ContainsFunc(m.Spec.Ports, func(p hibernation.Port) bool { return p.ID == body.Attachment.Port }) {
+			return "", ""
+		}
+	}
+	return "foreign", "port " + body.Attachment.Port + " is not recorded for that server"
 }
 
 // guardImage: no image is deleted that a machine still needs.

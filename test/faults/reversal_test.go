@@ -58,7 +58,7 @@ func (w *world) orderedAll(state hivev1.ClusterPowerState) bool {
 func eachPoint(t *testing.T, every int, pick func(shape, flow) bool, test func(t *testing.T, s shape, f flow, n int, calls []call)) {
 	t.Helper()
 	for _, s := range shapes() {
-		if s.name == "thirty" && !*full {
+		if s.name == "thirty" && !*full && !*most {
 			continue
 		}
 		for _, f := range flows(s) {
@@ -68,7 +68,7 @@ func eachPoint(t *testing.T, every int, pick func(shape, flow) bool, test func(t
 			t.Run(s.name+"/"+f.name, func(t *testing.T) {
 				t.Parallel()
 				calls := reference(t, s, f)
-				for _, n := range points(len(calls), every) {
+				for _, n := range points(s, len(calls), every) {
 					test(t, s, f, n, calls)
 				}
 			})

@@ -1,0 +1,79 @@
+package mutations
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	. "github.com/onsi/gomega"
+)
+
+// mutation is a bug that somebody could make, and what finds it.
+type mutation struct {
+	name string
+	// edits make the bug.
+	edits []edit
+	// rows are those of the harness that are run.
+	rows rows
+	// check is the one that has to be violated.
+	check string
+}
+
+// edit replaces a text that a function has once.
+type edit struct{ file, function, old, new string }
+
+// rows say which rows of the harness are run: its -test.run, and whether at every point or at a sample.
+type rows struct {
+	run  string
+	full bool
+}
+
+func every(run string) rows { return rows{run: run, full: true} }
+
+func sample(run string) rows { return rows{run: run} }
+
+const (
+	engine     = "pkg/hibernation/"
+	controller = "pkg/controller/hibernation/"
+	// root is the repository, as seen from here.
+	root = "../../.."
+)
+
+func table() []mutation {
+	return slices.Concat(beforeSeal, behindSeal, waking, always)
+}
+
+// Every mutation can still be made in the source as it is.
+func TestTableFits(t *testing.T) {
+	g := NewWithT(t)
+	names := map[string]bool{}
+	for _, m := range table() {
+		g.Expect(names).NotTo(HaveKey(m.name))
+		names[m.name] = true
+		g.Expect(m.check).NotTo(BeEmpty(), m.name)
+		g.Expect(m.rows.run).NotTo(BeEmpty(), m.name)
+		g.Expect(m.edits).NotTo(BeEmpty(), m.name)
+	}
+	_, err := plant(table())
+	g.Expect(err).NotTo(HaveOccurred())
+}
+
+// What is not there once can't be replaced.
+func TestEditsThatDoNotFit(t *testing.T) {
+	g := NewWithT(t)
+	try := func(e edit) error {
+		_, err := plant([]mutation{{name: "a-bug", edits: []edit{e}}})
+		return err
+	}
+	sound := edit{engine + "images.go", "finished", "images.ImageStatusActive", "images.ImageStatusQueued"}
+	g.Expect(try(sound)).To(Succeed())
+	for i, e := range []edit{
+		{sound.file, sound.function, "images.ImageStatusSaving", sound.new},
+		{sound.file, sound.function, "t", sound.new},
+		{sound.file, sound.function, sound.old, sound.old},
+		{sound.file, "unfinished", sound.old, sound.new},
+		{engine + "nothing.go", sound.function, sound.old, sound.new},
+	} {
+		g.Expect(try(e)).To(MatchError(ContainSubstring("a-bug")), fmt.Sprint(i))
+	}
+}
