@@ -52,6 +52,7 @@ func (r *rig) hookAfter(k *cloud.Call, status int) *cloud.Effect {
 func (r *rig) guard(k *cloud.Call) {
 	check := map[string]func(*cloud.Call, *hibernation.Record) string{
 		"nova.server.pause":       guardPause,
+		"nova.interface.create":   r.guardAttach,
 		"nova.server.createImage": r.guardSnapshot,
 		"nova.server.delete":      r.guardDelete,
 		"nova.server.forceDelete": r.guardDelete,

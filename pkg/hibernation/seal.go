@@ -24,15 +24,9 @@ func (s *Session) seal(ctx context.Context) (Progress, error) {
 	if len(waiting) > 0 {
 		return s.pending(StageStopping, s.soon(), waiting), nil
 	}
-	gone, err := s.goneOf(ctx, machines)
+	gone, err := s.goneForSure(ctx, machines)
 	if err != nil {
 		return Progress{}, err
-	}
-	if len(gone) > 0 {
-		// So it looks, too, to an old copy of the record.
-		if err := s.checkLatest(ctx); err != nil {
-			return Progress{}, err
-		}
 	}
 	there := slices.DeleteFunc(slices.Clone(machines), func(m *Machine) bool { return slices.Contains(gone, m) })
 	changes, err := s.portChanges(ctx, there)
@@ -79,6 +73,15 @@ func (s *Session) closeCut() {
 	r.Cut, r.Opened, r.Tries = nil, nil, nil
 }
 
+// goneForSure returns the machines whose servers are gone. So it looks, too, to an old copy of the record.
+func (s *Session) goneForSure(ctx context.Context, machines []*Machine) ([]*Machine, error) {
+	gone, err := s.goneOf(ctx, machines)
+	if err == nil && len(gone) > 0 {
+		err = s.checkLatest(ctx)
+	}
+	return gone, err
+}
+
 // still looks once more whether every server is stopped, idle and without volumes, and none has come to the cluster. It
 // names those that still have a task: an image is active a moment before its server's task ends.
 func (s *Session) still(ctx context.Context, machines []*Machine) ([]string, error) {
@@ -99,20 +102,25 @@ func (s *Session) still(ctx context.Context, machines []*Machine) ([]string, err
 			waiting = append(waiting, fmt.Sprintf("%s: %s", m.Name, srv.TaskState))
 			continue
 		}
-		if !present(srv) {
-			if err := s.endedWhole(ctx, m); err != nil {
-				return nil, err
-			}
-			continue
-		}
-		if why := unlikeRecord(m, srv); why != "" {
-			return nil, abandon("%s", why)
-		}
-		if why := changedSince(m, srv); why != "" && !s.record.behindSeal() {
-			return nil, abandon("%s", why)
+		if err := s.stillOne(ctx, m, srv); err != nil {
+			return nil, err
 		}
 	}
 	return waiting, nil
+}
+
+// stillOne ends the cut because of a server that is not as it was stopped.
+func (s *Session) stillOne(ctx context.Context, m *Machine, srv *openstackclient.Server) error {
+	if !present(srv) {
+		return s.endedWhole(ctx, m)
+	}
+	if why := unlikeRecord(m, srv); why != "" {
+		return abandon("%s", why)
+	}
+	if why := changedSince(m, srv); why != "" && !s.record.behindSeal() {
+		return abandon("%s", why)
+	}
+	return nil
 }
 
 // endedWhole ends the cut because of a machine whose server somebody has deleted, unless its snapshot is complete and its

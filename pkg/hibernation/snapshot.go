@@ -57,17 +57,25 @@ func (s *Session) checkGrowing(ctx context.Context, machines []*Machine) error {
 		if err != nil {
 			return err
 		}
-		switch idle := present(srv) && srv.TaskState == ""; {
-		case !idle && m.Shot.Idle != nil:
-			m.Shot.Idle, s.dirty = nil, true
-		case idle && m.Shot.Idle == nil:
-			now := s.now().UTC()
-			m.Shot.Idle, s.dirty = &now, true
-		case idle && s.now().Sub(*m.Shot.Idle) >= growsQuietly:
+		if s.noteIdle(m.Shot, present(srv) && srv.TaskState == "") {
 			return s.deserted(ctx, m)
 		}
 	}
 	return nil
+}
+
+// noteIdle remembers since when nobody works on a snapshot, and tells whether that is too long.
+func (s *Session) noteIdle(shot *Snapshot, idle bool) bool {
+	switch {
+	case !idle && shot.Idle != nil:
+		shot.Idle, s.dirty = nil, true
+	case idle && shot.Idle == nil:
+		now := s.now().UTC()
+		shot.Idle, s.dirty = &now, true
+	case idle:
+		return s.now().Sub(*shot.Idle) >= growsQuietly
+	}
+	return false
 }
 
 // deserted ends the cut for a snapshot on which nobody works, unless it is complete by now: the lists may have been old.

@@ -262,7 +262,10 @@ func TestPortThatIsNotFreeYet(t *testing.T) {
 			func(r *rig, port string) { r.cloud.BindPort(port, "") },
 		},
 		"the server is locked": {
-			func(r *rig, port string) { r.cloud.BindPort(port, ""); r.cloud.LockServer(r.now(master0).ID, false, "") }, "unlock it",
+			func(r *rig, port string) {
+				r.cloud.BindPort(port, "")
+				r.cloud.LockServer(r.now(master0).ID, false, "")
+			}, "unlock it",
 			func(r *rig, _ string) { r.cloud.UnlockServer(r.now(master0).ID) },
 		},
 	} {

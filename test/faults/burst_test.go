@@ -26,7 +26,8 @@ func (w *world) from(k kind, n int, lasts time.Duration) func(*call, bool) *faul
 
 // lasting are the kinds of faults that an outage consists of.
 func lasting() []kind {
-	passing := []string{"late", "twice", "twice, first answer", "another project", "expired token", "list of before"}
+	// Where everything is said not to exist, for long, nothing tells that from the truth.
+	passing := []string{"404", "late", "twice", "twice, first answer", "another project", "expired token", "list of before"}
 	return slices.DeleteFunc(kinds(), func(k kind) bool { return slices.Contains(passing, k.name) })
 }
 

@@ -201,7 +201,6 @@ func (m *meddling) unseen(op string, looks ...string) bool {
 // The requests that show what state servers are in, and which images there are.
 var (
 	serverLooks = []string{"nova.server.list", "nova.server.get", "nova.instanceaction.list"}
-	imageLooks  = []string{"glance.image.list", "glance.image.get"}
 )
 
 // over tells whether the clusters are where they are to be.
