@@ -59,8 +59,10 @@ func (s *Session) removeTwins(ctx context.Context, l *look) (waiting []string, e
 
 // removeTwin deletes a server that is one too many, if that can be told, and says what is becoming of it.
 func (s *Session) removeTwin(ctx context.Context, m *Machine, twin *openstackclient.Server) (state string, err error) {
-	// Its end may cost the machine's own server its ports.
-	m.Creation.Wired, s.dirty = "", true
+	if m.Creation.Wired != "" {
+		// Its end may cost the machine's own server its ports.
+		m.Creation.Wired, s.dirty = "", true
+	}
 	switch {
 	case going(twin):
 		return "is being deleted", nil
@@ -132,6 +134,12 @@ func (s *Session) rewire(ctx context.Context, lack []lackingPorts) (Progress, er
 		}
 	}
 	machines = slices.DeleteFunc(machines, func(m *Machine) bool { return len(free[m]) == 0 })
+	if s.dirty {
+		// That these servers are the machines' may have been found out in this very pass.
+		if err := s.save(ctx); err != nil {
+			return Progress{}, err
+		}
+	}
 	err = s.act(ctx, machines, func(ctx context.Context, m *Machine) error { return s.attach(ctx, m, free[m]) })
 	return s.pending(StageWaitingToStart, s.soon(), waiting), err
 }
