@@ -10,12 +10,8 @@ import (
 	"sync"
 	"time"
 
-	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -77,7 +73,8 @@ func New(secrets client.Reader, userAgent string) *Clients {
 	return &Clients{secrets: secrets, userAgent: userAgent, kept: map[types.NamespacedName]keptClient{}}
 }
 
-// ClientFor returns a client to the cluster of the ClusterDeployment; it knows Nodes, Leases and ClusterOperators.
+// ClientFor returns a client to the cluster of the ClusterDeployment; it knows the kinds
+// of mapper, and asks for Machines, MachineHealthChecks and ClusterOperators as unstructured objects.
 func (c *Clients) ClientFor(ctx context.Context, cd *hivev1.ClusterDeployment) (client.Client, error) {
 	secret, err := c.kubeconfigSecret(ctx, cd)
 	if err != nil {
@@ -143,8 +140,8 @@ func (c *Clients) make(secret *corev1.Secret, from origin) (client.Client, error
 	config.Timeout = Timeout
 	// A visit sends a handful of requests.
 	config.QPS, config.Burst = 10, 20
-	scheme := runtime.NewScheme()
-	if err := addTypes(scheme); err != nil {
+	scheme, err := newScheme()
+	if err != nil {
 		return nil, err
 	}
 	httpClient, err := rest.HTTPClientFor(config)
@@ -169,23 +166,4 @@ func dialInstead(ip string) func(ctx context.Context, network, address string) (
 		}
 		return dialer.DialContext(ctx, network, net.JoinHostPort(ip, port))
 	}
-}
-
-func addTypes(scheme *runtime.Scheme) error {
-	if err := corev1.AddToScheme(scheme); err != nil {
-		return fmt.Errorf("register the core types: %w", err)
-	}
-	if err := coordinationv1.AddToScheme(scheme); err != nil {
-		return fmt.Errorf("register the types of Leases: %w", err)
-	}
-	return nil
-}
-
-// mapper knows what is asked of clusters, so that none has to be asked which APIs it serves.
-func mapper() meta.RESTMapper {
-	m := meta.NewDefaultRESTMapper(nil)
-	m.Add(corev1.SchemeGroupVersion.WithKind("Node"), meta.RESTScopeRoot)
-	m.Add(coordinationv1.SchemeGroupVersion.WithKind("Lease"), meta.RESTScopeNamespace)
-	m.Add(schema.GroupVersionKind{Group: "config.openshift.io", Version: "v1", Kind: "ClusterOperator"}, meta.RESTScopeRoot)
-	return m
 }

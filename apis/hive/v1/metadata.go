@@ -34,6 +34,10 @@ const (
 	// LabelResumeSkipsClusterOperators with a true value ends a resume as soon as the Nodes are ready.
 	LabelResumeSkipsClusterOperators = "hive.openshift.io/resume-skips-cluster-operators"
 
+	// LabelResumeSkipsNodeRepair with a true value leaves the objects inside the cluster alone at a hibernation and at a
+	// resume: no MachineHealthCheck is paused, no Node or Machine is repaired, no CSR is approved. Not part of Hive's API.
+	LabelResumeSkipsNodeRepair = "hive.openshift.io/resume-skips-node-repair"
+
 	// LabelClusterPlatform holds the platform of the cluster, for instance "openstack".
 	LabelClusterPlatform = "hive.openshift.io/cluster-platform"
 

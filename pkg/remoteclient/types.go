@@ -1,0 +1,53 @@
+package remoteclient
+
+import (
+	"fmt"
+
+	certificatesv1 "k8s.io/api/certificates/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+// newScheme knows the types of Kubernetes that are asked of clusters. OpenShift's own are asked for as unstructured objects.
+func newScheme() (*runtime.Scheme, error) {
+	scheme := runtime.NewScheme()
+	builder := runtime.NewSchemeBuilder(
+		corev1.AddToScheme, coordinationv1.AddToScheme, storagev1.AddToScheme, certificatesv1.AddToScheme,
+	)
+	if err := builder.AddToScheme(scheme); err != nil {
+		return nil, fmt.Errorf("register the types that are asked of clusters: %w", err)
+	}
+	return scheme, nil
+}
+
+// mapper knows what is asked of clusters, so that none has to be asked which APIs it serves.
+func mapper() meta.RESTMapper {
+	openshift := func(group, version, kind string) schema.GroupVersionKind {
+		return schema.GroupVersionKind{Group: group + ".openshift.io", Version: version, Kind: kind}
+	}
+	m := meta.NewDefaultRESTMapper(nil)
+	for _, kind := range []schema.GroupVersionKind{
+		corev1.SchemeGroupVersion.WithKind("Node"),
+		corev1.SchemeGroupVersion.WithKind("Namespace"),
+		storagev1.SchemeGroupVersion.WithKind("CSINode"),
+		certificatesv1.SchemeGroupVersion.WithKind("CertificateSigningRequest"),
+		openshift("config", "v1", "ClusterOperator"),
+		openshift("config", "v1", "ClusterVersion"),
+	} {
+		m.Add(kind, meta.RESTScopeRoot)
+	}
+	for _, kind := range []schema.GroupVersionKind{
+		corev1.SchemeGroupVersion.WithKind("Pod"),
+		corev1.SchemeGroupVersion.WithKind("Secret"),
+		coordinationv1.SchemeGroupVersion.WithKind("Lease"),
+		openshift("machine", "v1beta1", "Machine"),
+		openshift("machine", "v1beta1", "MachineHealthCheck"),
+	} {
+		m.Add(kind, meta.RESTScopeNamespace)
+	}
+	return m
+}
