@@ -94,11 +94,11 @@ build: ## Build the manager into bin/.
 
 .PHONY: demo
 demo: build ## Hibernate and resume a cluster on a simulated OpenStack, and show how it goes.
-	@assets=$$(hack/kube-assets.sh) && $(GOBUILD) -o bin/demo ./test/demo && KUBEBUILDER_ASSETS="$$assets" exec bin/demo --manager bin/manager
+	@assets=$$(hack/kube-assets.sh etcd kube-apiserver) && $(GOBUILD) -o bin/demo ./test/demo && KUBEBUILDER_ASSETS="$$assets" exec bin/demo --manager bin/manager
 
 .PHONY: run
 run: build ## The same, and leave it up to try things out until Ctrl-C.
-	@assets=$$(hack/kube-assets.sh) && $(GOBUILD) -o bin/demo ./test/demo && KUBEBUILDER_ASSETS="$$assets" exec bin/demo --manager bin/manager --keep
+	@assets=$$(hack/kube-assets.sh etcd kube-apiserver) && $(GOBUILD) -o bin/demo ./test/demo && KUBEBUILDER_ASSETS="$$assets" exec bin/demo --manager bin/manager --keep
 
 .PHONY: image
 image: ## Build the container image IMAGE with CONTAINER_TOOL.

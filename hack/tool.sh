@@ -1,7 +1,7 @@
 #!/bin/sh
 # Prints the path of a tool, pinned in a module under hack/tools; builds it the first time.
 #
-#   hack/tool.sh controller-gen|mockgen|golangci-lint|kube-apiserver|etcd
+#   hack/tool.sh controller-gen|mockgen|golangci-lint|kube-apiserver|kube-controller-manager|etcd
 #
 # The binaries are kept outside the tree, by version and Go version, in
 # ${OVERWINTER_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/overwinter}. Progress goes to stderr.
@@ -27,7 +27,9 @@ case $name in
     dir=lint module=github.com/golangci/golangci-lint/v2 package=$module/cmd/golangci-lint
     duration='four minutes' ;;
   kube-apiserver)
-    dir=kubernetes module=k8s.io/kubernetes package=$module/cmd/kube-apiserver duration='eight minutes' ;;
+    dir=kubernetes module=k8s.io/kubernetes package=$module/cmd/$name duration='eight minutes' ;;
+  kube-controller-manager)
+    dir=kubernetes module=k8s.io/kubernetes package=$module/cmd/$name duration='four minutes' ;;
   etcd)
     dir=etcd module=go.etcd.io/etcd/server/v3 package=$module duration='a minute' ;;
   *)
@@ -38,13 +40,14 @@ version=$(version "$module" "$dir")
 [ -n "$version" ] || fail "hack/tools/$dir/go.mod does not pin $module"
 go=$(go env GOVERSION)-$(go env GOARCH)
 
-if [ "$name" = kube-apiserver ]; then
-  # What the server says of itself; Kubernetes' own build sets the same.
-  minor=${version#v*.}
-  minor=${minor%%.*}
-  pkg=k8s.io/component-base/version
-  ldflags="$ldflags -X $pkg.gitVersion=$version -X $pkg.gitMajor=1 -X $pkg.gitMinor=$minor"
-fi
+case $name in
+  kube-*)
+    # What they say of themselves; Kubernetes' own build sets the same.
+    minor=${version#v*.}
+    minor=${minor%%.*}
+    pkg=k8s.io/component-base/version
+    ldflags="$ldflags -X $pkg.gitVersion=$version -X $pkg.gitMajor=1 -X $pkg.gitMinor=$minor" ;;
+esac
 
 cache=${OVERWINTER_CACHE:-}
 if [ -z "$cache" ]; then
@@ -52,8 +55,8 @@ if [ -z "$cache" ]; then
   cache=${XDG_CACHE_HOME:-$HOME/.cache}/overwinter
 fi
 case $name in
-  kube-apiserver | etcd)
-    # Both in one directory, as KUBEBUILDER_ASSETS wants them.
+  kube-* | etcd)
+    # All in one directory, as KUBEBUILDER_ASSETS wants them.
     target=$cache/kube/$(version k8s.io/kubernetes kubernetes)-etcd-$(version go.etcd.io/etcd/server/v3 etcd)-$go/$name ;;
   *)
     target=$cache/tools/$name-$version-$go/$name ;;

@@ -2,36 +2,38 @@ package guest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sort"
 	"strings"
 	"sync"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/overwinter/overwinter/test/env"
 )
 
-// ServerSource tells how the cluster's servers are.
-type ServerSource interface {
-	// Active returns, for each server of the cluster that exists, by name, whether it is ACTIVE.
-	Active(ctx context.Context) (map[string]bool, error)
-}
-
 // Options say how the cluster behaves.
 type Options struct {
 	// Name is what the API server's process is called.
 	Name string
-	// Source is asked for the servers. Those that there are at the start become Nodes.
+	// Source is asked for the servers. Those that there are at the start become Nodes and Machines.
 	Source ServerSource
 	// Poll is how often the source is asked and the kubelets report; half a second if 0.
 	Poll time.Duration
-	// Boot is the time from a new server being ACTIVE to its kubelet's first report.
-	Boot time.Duration
+	// Boot is the time from a new server being ACTIVE to its kubelet's first report; API the time from there to the
+	// server's part in the control plane.
+	Boot, API time.Duration
+	// NotReady is how long a kubelet that has booted says that its Node is not ready.
+	NotReady time.Duration
 	// Settle is the time from the API being back to the ClusterOperators being good again.
 	Settle time.Duration
+	// Controllers run on the control plane.
+	Controllers []Controller
 }
 
 // Guest is a running cluster.
@@ -40,6 +42,7 @@ type Guest struct {
 	api      *env.API
 	client   client.Client
 	vip      *vip
+	control  *control
 	machines map[string]*machine
 
 	cancel context.CancelFunc
@@ -63,11 +66,15 @@ func Start(ctx context.Context, e *env.Env, options Options) (*Guest, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := installCRDs(api.Config); err != nil {
+		return nil, err
+	}
 	c, err := client.New(api.Config, client.Options{Scheme: scheme.Scheme})
 	if err != nil {
 		return nil, fmt.Errorf("make a client for the cluster: %w", err)
 	}
-	g := &Guest{options: options, api: api, client: c}
+	control := &control{controllers: options.Controllers, api: api}
+	g := &Guest{options: options, api: api, client: c, control: control}
 	if err := g.install(ctx); err != nil {
 		return nil, err
 	}
@@ -81,14 +88,16 @@ func Start(ctx context.Context, e *env.Env, options Options) (*Guest, error) {
 	return g, nil
 }
 
-// Stop ends the cluster. It returns what kept it from following its servers the last time it tried, if anything did.
+// Stop ends the cluster. It returns what kept it from following its servers the last time it tried, if anything did, and
+// which of its controllers had ended.
 func (g *Guest) Stop() error {
 	g.cancel()
 	g.done.Wait()
+	g.control.stop()
 	g.vip.stop()
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.err
+	return errors.Join(g.err, g.control.failure())
 }
 
 // Kubeconfig returns the administrator's kubeconfig; it leads to the virtual IP address.
@@ -113,22 +122,50 @@ func (g *Guest) isHurried() bool {
 	return g.hurried
 }
 
-// install makes what the cluster has right after its installation.
+// install makes what the cluster has some time after its installation.
 func (g *Guest) install(ctx context.Context) error {
-	active, err := g.options.Source.Active(ctx)
+	servers, err := g.options.Source.Servers(ctx)
 	if err != nil {
 		return fmt.Errorf("ask for the cluster's servers: %w", err)
 	}
-	g.machines = make(map[string]*machine, len(active))
-	for name := range active {
-		m := &machine{name: name}
-		g.machines[name] = m
-		if err := m.createNode(ctx, g.client); err != nil {
-			return fmt.Errorf("make Node %s: %w", name, err)
+	g.machines = make(map[string]*machine, len(servers))
+	for _, server := range servers {
+		g.machines[server.Name] = &machine{name: server.Name, server: server.ID}
+	}
+	machines := g.sorted()
+	for i, m := range machines {
+		if err := installNode(ctx, g.client, m, i, i == len(machines)-1); err != nil {
+			return err
 		}
 	}
+	if err := installMachines(ctx, g.client, machines); err != nil {
+		return err
+	}
+	if err := g.installPods(ctx); err != nil {
+		return err
+	}
 	g.settled = true
-	return installOperators(ctx, g.api.Config, g.client)
+	return installOperators(ctx, g.client)
+}
+
+// installPods makes somebody's pod on each worker: it is lost when its Node is.
+func (g *Guest) installPods(ctx context.Context) error {
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: driverNamespace}}
+	if err := g.client.Create(ctx, namespace); err != nil {
+		return fmt.Errorf("make namespace %s: %w", driverNamespace, err)
+	}
+	for _, m := range g.sorted() {
+		if m.controlPlane() {
+			continue
+		}
+		pod := newPod(metav1.NamespaceDefault, m.name)
+		pod.Name = "on-" + m.name
+		pod.Spec.Tolerations = []corev1.Toleration{{Key: "dedicated", Operator: corev1.TolerationOpExists}}
+		if err := g.client.Create(ctx, pod); err != nil {
+			return fmt.Errorf("make a pod on %s: %w", m.name, err)
+		}
+	}
+	return nil
 }
 
 func (g *Guest) run(ctx context.Context) {
@@ -155,40 +192,68 @@ func (g *Guest) look(ctx context.Context) {
 }
 
 func (g *Guest) follow(ctx context.Context, now time.Time) error {
-	active, err := g.options.Source.Active(ctx)
-	if err != nil {
-		return fmt.Errorf("ask for the cluster's servers: %w", err)
+	if err := g.observe(ctx, now); err != nil {
+		return err
 	}
-	for name, m := range g.machines {
-		runs, exists := active[name]
-		m.observe(exists, runs, now, g.options.Boot)
-	}
-	g.serve(now)
+	g.serve(ctx, now)
 	if !g.serving {
 		return nil
 	}
 	if err := g.settle(ctx, now); err != nil {
 		return err
 	}
-	for _, name := range g.names() {
-		if m := g.machines[name]; m.up(now) {
-			if err := m.report(ctx, g.client, now); err != nil {
-				return fmt.Errorf("report of the kubelet on %s: %w", name, err)
-			}
+	return g.work(ctx, now)
+}
+
+// observe takes note of how the servers are.
+func (g *Guest) observe(ctx context.Context, now time.Time) error {
+	servers, err := g.options.Source.Servers(ctx)
+	if err != nil {
+		return fmt.Errorf("ask for the cluster's servers: %w", err)
+	}
+	present := make(map[string]*Server, len(servers))
+	for i := range servers {
+		present[servers[i].Name] = &servers[i]
+	}
+	for name, m := range g.machines {
+		m.observe(present[name], now, g.options.Boot, g.options.API)
+	}
+	return nil
+}
+
+// work is what the kubelets and the DaemonSets do.
+func (g *Guest) work(ctx context.Context, now time.Time) error {
+	nodes, pods := &corev1.NodeList{}, &corev1.PodList{}
+	if err := errors.Join(g.client.List(ctx, nodes), g.client.List(ctx, pods)); err != nil {
+		return err
+	}
+	if err := rollOut(ctx, g.client, nodes.Items, pods.Items); err != nil {
+		return err
+	}
+	bound := map[string][]corev1.Pod{}
+	for _, pod := range pods.Items {
+		bound[pod.Spec.NodeName] = append(bound[pod.Spec.NodeName], pod)
+	}
+	for _, m := range g.sorted() {
+		if !m.up(now) {
+			continue
+		}
+		if err := m.work(ctx, g.client, bound[m.name], now, g.options.NotReady); err != nil {
+			return fmt.Errorf("kubelet on %s: %w", m.name, err)
 		}
 	}
 	return nil
 }
 
 // serve opens the API while etcd has its quorum.
-func (g *Guest) serve(now time.Time) {
+func (g *Guest) serve(ctx context.Context, now time.Time) {
 	all, up := 0, 0
 	for _, m := range g.machines {
 		if !m.controlPlane() {
 			continue
 		}
 		all++
-		if m.up(now) {
+		if m.serves(now) {
 			up++
 		}
 	}
@@ -201,6 +266,7 @@ func (g *Guest) serve(now time.Time) {
 	}
 	g.serving = serving
 	g.vip.setOpen(serving)
+	g.control.follow(ctx, serving)
 }
 
 // settle has the ClusterOperators notice that the cluster was away, and get over it.
@@ -216,13 +282,14 @@ func (g *Guest) settle(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-func (g *Guest) names() []string {
-	names := make([]string, 0, len(g.machines))
-	for name := range g.machines {
-		names = append(names, name)
+// sorted returns the machines by name.
+func (g *Guest) sorted() []*machine {
+	machines := make([]*machine, 0, len(g.machines))
+	for _, m := range g.machines {
+		machines = append(machines, m)
 	}
-	sort.Strings(names)
-	return names
+	sort.Slice(machines, func(i, j int) bool { return machines[i].name < machines[j].name })
+	return machines
 }
 
 // isControlPlane tells by a server's name, as the installer gives it, what it is for.

@@ -2,7 +2,9 @@ package guest_test
 
 import (
 	"context"
+	"fmt"
 	"maps"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -22,69 +24,166 @@ import (
 
 // servers is a ServerSource that a test writes to.
 type servers struct {
-	mu     sync.Mutex
-	active map[string]bool
+	mu  sync.Mutex
+	all map[string]guest.Server
+	ids int
 }
 
-func (s *servers) Active(context.Context) (map[string]bool, error) {
+func (s *servers) Servers(context.Context) ([]guest.Server, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return maps.Clone(s.active), nil
+	return slices.Collect(maps.Values(s.all)), nil
 }
 
+// set makes servers that don't exist.
 func (s *servers) set(active bool, names ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, name := range names {
-		s.active[name] = active
+		server, exists := s.all[name]
+		if !exists {
+			s.ids++
+			server = guest.Server{ID: fmt.Sprintf("server-%d", s.ids), Name: name}
+		}
+		server.Active = active
+		s.all[name] = server
 	}
 }
 
-func (s *servers) remove() {
+func (s *servers) remove(names ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	clear(s.active)
+	for _, name := range names {
+		delete(s.all, name)
+	}
 }
+
+// start starts a cluster of three masters and a worker.
+func start(t *testing.T, options guest.Options) (*servers, *guest.Guest) {
+	g := NewWithT(t)
+	source := &servers{all: map[string]guest.Server{}}
+	source.set(true, append(masters(), worker)...)
+	e, err := env.Start(t.Context())
+	g.Expect(err).NotTo(HaveOccurred())
+	t.Cleanup(func() { _ = e.Stop() })
+	options.Name, options.Source, options.Poll = "guest", source, 50*time.Millisecond
+	cluster, err := guest.Start(t.Context(), e, options)
+	g.Expect(err).NotTo(HaveOccurred())
+	return source, cluster
+}
+
+func masters() []string { return []string{"demo-master-0", "demo-master-1", "demo-master-2"} }
+
+const worker = "demo-worker-0"
 
 func TestGuestFollowsItsServers(t *testing.T) {
 	g := NewWithT(t)
 	ctx := t.Context()
-	masters := []string{"demo-master-0", "demo-master-1", "demo-master-2"}
-	source := &servers{active: map[string]bool{}}
-	source.set(true, append(masters, "demo-worker-0")...)
-	e, err := env.Start(ctx)
-	g.Expect(err).NotTo(HaveOccurred())
-	t.Cleanup(func() { _ = e.Stop() })
-	cluster, err := guest.Start(ctx, e, guest.Options{
-		Name: "guest", Source: source, Poll: 50 * time.Millisecond, Settle: time.Second,
-	})
-	g.Expect(err).NotTo(HaveOccurred())
+	source, cluster := start(t, guest.Options{Settle: time.Second})
 	c := remoteClient(g, cluster)
 
 	nodes := &corev1.NodeList{}
 	g.Expect(c.List(ctx, nodes)).To(Succeed())
 	g.Expect(nodes.Items).To(HaveLen(4))
 	g.Expect(progressing(ctx, c)()).To(Equal("False"))
-	g.Eventually(renewed(ctx, c, "demo-worker-0")).ShouldNot(BeZero())
+	g.Eventually(renewed(ctx, c, worker)).ShouldNot(BeZero())
 
 	// One control plane server less does no harm, two do.
 	source.set(false, "demo-master-0")
-	before := renewed(ctx, c, "demo-worker-0")()
-	g.Eventually(renewed(ctx, c, "demo-worker-0")).WithTimeout(time.Minute).Should(BeTemporally(">", before))
+	before := renewed(ctx, c, worker)()
+	g.Eventually(renewed(ctx, c, worker)).WithTimeout(time.Minute).Should(BeTemporally(">", before))
 	source.set(false, "demo-master-1")
 	g.Eventually(cluster.Serving).WithTimeout(time.Minute).Should(BeFalse())
 	g.Expect(c.List(ctx, nodes)).NotTo(Succeed())
 
 	// The API comes back with the control plane; a worker that stays away does not report.
-	source.remove()
+	source.remove(append(masters(), worker)...)
 	g.Consistently(cluster.Serving, "200ms").Should(BeFalse())
-	before = renewed(ctx, cluster.Client(), "demo-worker-0")()
-	source.set(true, masters...)
+	before = renewed(ctx, cluster.Client(), worker)()
+	source.set(true, masters()...)
 	g.Eventually(progressing(ctx, c)).WithTimeout(time.Minute).Should(Equal("True"))
 	g.Eventually(progressing(ctx, c)).WithTimeout(time.Minute).Should(Equal("False"))
 	g.Eventually(renewed(ctx, c, "demo-master-2")).WithTimeout(time.Minute).Should(BeTemporally(">", before))
-	g.Expect(renewed(ctx, c, "demo-worker-0")()).To(BeTemporally("==", before))
+	g.Expect(renewed(ctx, c, worker)()).To(BeTemporally("==", before))
 	g.Expect(cluster.Stop()).To(Succeed())
+}
+
+func TestANodeBelongsToItsServer(t *testing.T) {
+	g := NewWithT(t)
+	ctx := t.Context()
+	source, cluster := start(t, guest.Options{NotReady: time.Second})
+	c := cluster.Client()
+	before := settled(g, cluster)
+	g.Expect(before.Compare(before)).To(Equal(guest.Comparison{Nodes: 4, Machines: 4, Drivers: 4, Pods: 1}))
+
+	// A new server's kubelet takes the Node as it is, which names the old server, and says before long that it is ready.
+	source.remove(worker)
+	g.Eventually(func(g Gomega) { g.Expect(census(g, cluster).Servers).NotTo(HaveKey(worker)) }).Should(Succeed())
+	stopped := renewed(ctx, c, worker)()
+	source.set(true, worker)
+	g.Eventually(renewed(ctx, c, worker)).WithTimeout(time.Minute).Should(BeTemporally(">", stopped))
+	g.Eventually(func(g Gomega) {
+		g.Expect(before.Compare(census(g, cluster)).Differences).To(ConsistOf(
+			ContainSubstring("Node demo-worker-0: providerID is openstack:///server-4, not openstack:///server-5"),
+			ContainSubstring("Machine demo-worker-0: providerID is openstack:///server-4, not openstack:///server-5"),
+			ContainSubstring("CSINode demo-worker-0: drivers"),
+		))
+	}).WithTimeout(time.Minute).Should(Succeed())
+
+	// A Node that goes stays away while its kubelet runs; one that starts makes a Node, which is not the old one.
+	node := &corev1.Node{}
+	g.Expect(c.Get(ctx, client.ObjectKey{Name: worker}, node)).To(Succeed())
+	g.Expect(c.Delete(ctx, node)).To(Succeed())
+	g.Consistently(func(g Gomega) { g.Expect(census(g, cluster).Nodes).NotTo(HaveKey(worker)) }, "500ms").Should(Succeed())
+	source.remove(worker)
+	source.set(true, worker)
+	g.Eventually(func(g Gomega) { g.Expect(census(g, cluster).Nodes).To(HaveKey(worker)) }).WithTimeout(time.Minute).Should(Succeed())
+	after := census(g, cluster)
+	g.Expect(after.Nodes[worker].Spec.ProviderID).To(BeEmpty())
+	g.Expect(after.Nodes[worker].Annotations).NotTo(HaveKey("example.com/only-the-original"))
+	g.Expect(before.Compare(after).Nodes).To(Equal(3))
+	g.Expect(cluster.Stop()).To(Succeed())
+}
+
+func TestADriverRegistersWhenItsPodStarts(t *testing.T) {
+	g := NewWithT(t)
+	ctx := t.Context()
+	_, cluster := start(t, guest.Options{})
+	c := cluster.Client()
+	before := settled(g, cluster)
+
+	// A CSINode that goes is not missed by a driver that runs.
+	csi := before.CSINodes[worker]
+	g.Expect(c.Delete(ctx, &csi)).To(Succeed())
+	g.Consistently(func(g Gomega) { g.Expect(census(g, cluster).CSINodes).NotTo(HaveKey(worker)) }, "500ms").Should(Succeed())
+	pods := &corev1.PodList{}
+	g.Expect(c.List(ctx, pods, client.MatchingLabels{"app": "openstack-cinder-csi-driver-node"})).To(Succeed())
+	g.Expect(pods.Items).To(HaveLen(4))
+	for _, pod := range pods.Items {
+		if pod.Spec.NodeName == worker {
+			g.Expect(c.Delete(ctx, &pod)).To(Succeed())
+		}
+	}
+	g.Eventually(func(g Gomega) {
+		g.Expect(before.Compare(census(g, cluster)).Differences).To(BeEmpty())
+	}).WithTimeout(time.Minute).Should(Succeed())
+	g.Expect(cluster.Stop()).To(Succeed())
+}
+
+func census(g Gomega, cluster *guest.Guest) guest.Census {
+	c, err := cluster.Census(context.Background())
+	g.Expect(err).NotTo(HaveOccurred())
+	return c
+}
+
+// settled returns the cluster's census once all of its drivers are registered.
+func settled(g Gomega, cluster *guest.Guest) guest.Census {
+	var c guest.Census
+	g.Eventually(func(g Gomega) {
+		c = census(g, cluster)
+		g.Expect(c.CSINodes).To(HaveLen(len(c.Nodes)))
+	}).WithTimeout(time.Minute).Should(Succeed())
+	return c
 }
 
 // remoteClient goes through the virtual IP address, as the product does.

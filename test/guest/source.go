@@ -7,6 +7,30 @@ import (
 	"github.com/overwinter/overwinter/test/cloud"
 )
 
+// Server is what a cluster sees of one of its servers in its cloud.
+type Server struct {
+	ID, Name string
+	// Active says that it runs.
+	Active bool
+}
+
+// ServerSource tells how the cluster's servers are.
+type ServerSource interface {
+	// Servers returns each server of the cluster that exists.
+	Servers(ctx context.Context) ([]Server, error)
+}
+
+// providerPrefix begins every providerID of an OpenStack cluster; the server's UUID follows.
+const providerPrefix = "openstack:///"
+
+// ProviderID returns the providerID of a Node or Machine on a server, empty without one.
+func ProviderID(server string) string {
+	if server == "" {
+		return ""
+	}
+	return providerPrefix + server
+}
+
 // CloudServers returns the source for a cluster on a simulated OpenStack.
 func CloudServers(c *cloud.Cloud, infraID string) ServerSource {
 	return cloudServers{cloud: c, tag: "openshiftClusterID=" + infraID}
@@ -17,13 +41,13 @@ type cloudServers struct {
 	tag   string
 }
 
-// Active implements ServerSource.
-func (s cloudServers) Active(context.Context) (map[string]bool, error) {
-	active := map[string]bool{}
+// Servers implements ServerSource.
+func (s cloudServers) Servers(context.Context) ([]Server, error) {
+	var servers []Server
 	for _, server := range s.cloud.Servers() {
 		if slices.Contains(server.Tags, s.tag) {
-			active[server.Name] = server.Status == "ACTIVE"
+			servers = append(servers, Server{ID: server.ID, Name: server.Name, Active: server.Status == "ACTIVE"})
 		}
 	}
-	return active, nil
+	return servers, nil
 }

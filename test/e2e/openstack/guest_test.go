@@ -19,8 +19,8 @@ type source struct {
 	infraID string
 }
 
-// Active implements guest.ServerSource.
-func (s source) Active(ctx context.Context) (map[string]bool, error) {
+// Servers implements guest.ServerSource.
+func (s source) Servers(ctx context.Context) ([]guest.Server, error) {
 	opts := servers.ListOpts{Name: "^" + s.infraID + "-"}
 	pages, err := servers.List(s.cloud.compute, opts).AllPages(ctx)
 	if err != nil {
@@ -30,14 +30,14 @@ func (s source) Active(ctx context.Context) (map[string]bool, error) {
 	if err != nil {
 		return nil, err
 	}
-	active := map[string]bool{}
+	var ours []guest.Server
 	for _, server := range all {
 		if server.Metadata["openshiftClusterID"] != s.infraID {
 			continue
 		}
-		active[server.Name] = server.Status == "ACTIVE"
+		ours = append(ours, guest.Server{ID: server.ID, Name: server.Name, Active: server.Status == "ACTIVE"})
 	}
-	return active, nil
+	return ours, nil
 }
 
 // startGuest starts what a hub sees of a cluster, and puts the administrator's kubeconfig where the ClusterDeployment
