@@ -29,7 +29,8 @@ func restConfig(secret *corev1.Secret) (*rest.Config, error) {
 	}
 	restConfig, err := clientcmd.NewDefaultClientConfig(*config, &clientcmd.ConfigOverrides{}).ClientConfig()
 	if err != nil {
-		return nil, refuse("%s: this is not a complete kubeconfig: current-context has to name a context with a cluster and a user", where)
+		return nil, refuse("%s: this is not a complete kubeconfig: current-context has to name a context with a cluster and a user, "+
+			"a user has one way to log in, and a proxy-url begins with http, https or socks5", where)
 	}
 	return restConfig, nil
 }

@@ -80,7 +80,7 @@ func FuzzKubeconfig(f *testing.F) {
 		gone, cancel := context.WithCancel(t.Context())
 		cancel()
 		for _, list := range []client.ObjectList{&corev1.NodeList{}, &corev1.SecretList{}} {
-			if err := made.List(gone, list); err == nil || strings.Contains(err.Error(), mark) {
+			if err := made.client.List(gone, list); err == nil || strings.Contains(err.Error(), mark) {
 				t.Fatalf("it shows a secret: %v", err)
 			}
 		}
@@ -191,7 +191,7 @@ func FuzzOverride(f *testing.F) {
 		}
 		gone, cancel := context.WithCancel(t.Context())
 		cancel()
-		if err := made.List(gone, &corev1.NodeList{}); !errors.Is(err, context.Canceled) {
+		if err := made.client.List(gone, &corev1.NodeList{}); !errors.Is(err, context.Canceled) {
 			t.Fatalf("it was accepted, and can't be asked: %v", err)
 		}
 	})

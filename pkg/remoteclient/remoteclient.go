@@ -6,27 +6,32 @@ package remoteclient
 import (
 	"context"
 	"fmt"
-	"net"
+	"net/http"
 	"sync"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
+	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	hivev1 "github.com/overwinter/overwinter/apis/hive/v1"
 )
 
-// Timeout bounds each request to a cluster: a visit must not wait for an API that is still booting.
-const Timeout = 10 * time.Second
-
 // Factory makes clients to clusters.
 type Factory interface {
-	// ClientFor returns a client to the cluster of the ClusterDeployment. It sends nothing to the cluster. A *Refusal says
-	// that a person has to mend the kubeconfig.
+	// ClientFor returns a client to the cluster of the ClusterDeployment, at the address that Active returns. It sends
+	// nothing to the cluster. A *Refusal says that a person has to mend the kubeconfig.
 	ClientFor(ctx context.Context, cd *hivev1.ClusterDeployment) (client.Client, error)
+	// Forget drops what is kept for a ClusterDeployment that is gone.
+	Forget(key types.NamespacedName)
+}
+
+// Prober makes clients for whoever finds out at which address a cluster answers.
+type Prober interface {
+	// ClientAt is Factory's ClientFor for the address that is given.
+	ClientAt(ctx context.Context, cd *hivev1.ClusterDeployment, address Address) (client.Client, error)
 	// Forget drops what is kept for a ClusterDeployment that is gone.
 	Forget(key types.NamespacedName)
 }
@@ -44,21 +49,32 @@ func refuse(format string, args ...any) error {
 	return &Refusal{Message: fmt.Sprintf(format, args...)}
 }
 
-// Clients is a Factory that keeps each client for as long as its Secret, and the URL that overrides it, stay the same. It
-// is safe for concurrent use.
+// Clients is a Factory that keeps each client for as long as its Secret, and the URL and the address that override what is
+// in it, stay the same. It is safe for concurrent use.
 type Clients struct {
 	secrets   client.Reader
 	userAgent string
+	limits    limits
 
 	mu   sync.Mutex
-	kept map[types.NamespacedName]keptClient
+	kept map[place]keptClient
 }
 
-var _ Factory = &Clients{}
+var (
+	_ Factory = &Clients{}
+	_ Prober  = &Clients{}
+)
+
+// place is where a client leads.
+type place struct {
+	cluster types.NamespacedName
+	address Address
+}
 
 type keptClient struct {
 	origin origin
 	client client.Client
+	http   *http.Client
 }
 
 // origin is all that a client is made from.
@@ -70,39 +86,62 @@ type origin struct {
 
 // New returns a Factory that reads the Secrets with the given reader and says the given name to the clusters.
 func New(secrets client.Reader, userAgent string) *Clients {
-	return &Clients{secrets: secrets, userAgent: userAgent, kept: map[types.NamespacedName]keptClient{}}
+	return &Clients{secrets: secrets, userAgent: userAgent, limits: limits{timeout: Timeout, answer: maxAnswer}, kept: map[place]keptClient{}}
 }
 
-// ClientFor returns a client to the cluster of the ClusterDeployment; it knows the kinds
-// of mapper, and asks for Machines, MachineHealthChecks and ClusterOperators as unstructured objects.
+// ClientFor returns a client to the cluster of the ClusterDeployment, at the address that Active returns; it knows the
+// kinds of mapper, and asks for Machines, MachineHealthChecks and ClusterOperators as unstructured objects. Its requests
+// are bounded by Timeout, their answers by maxAnswer.
 func (c *Clients) ClientFor(ctx context.Context, cd *hivev1.ClusterDeployment) (client.Client, error) {
+	return c.ClientAt(ctx, cd, Active(cd))
+}
+
+// ClientAt is ClientFor for the address that is given.
+func (c *Clients) ClientAt(ctx context.Context, cd *hivev1.ClusterDeployment, address Address) (client.Client, error) {
 	secret, err := c.kubeconfigSecret(ctx, cd)
 	if err != nil {
 		return nil, err
 	}
-	key := client.ObjectKeyFromObject(cd)
 	from := origin{uid: secret.UID, version: secret.ResourceVersion}
 	if config := cd.Spec.ControlPlaneConfig; config != nil {
 		from.urlOverride, from.ipOverride = config.APIURLOverride, config.APIServerIPOverride
 	}
+	if from.urlOverride == "" {
+		address = Primary
+	}
+	if address == Secondary {
+		from.urlOverride = ""
+	}
+	at := place{cluster: client.ObjectKeyFromObject(cd), address: address}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if kept, ok := c.kept[key]; ok && kept.origin == from {
+	if kept, ok := c.kept[at]; ok && kept.origin == from {
 		return kept.client, nil
 	}
 	made, err := c.make(secret, from)
 	if err != nil {
 		return nil, err
 	}
-	c.kept[key] = keptClient{origin: from, client: made}
-	return made, nil
+	c.drop(at)
+	c.kept[at] = *made
+	return made.client, nil
 }
 
-// Forget drops what is kept for a ClusterDeployment that is gone.
+// Forget drops what is kept for a ClusterDeployment that is gone, and its connections.
 func (c *Clients) Forget(key types.NamespacedName) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.kept, key)
+	for _, address := range []Address{Primary, Secondary} {
+		c.drop(place{cluster: key, address: address})
+	}
+}
+
+// drop forgets a client. Requests under way are not disturbed.
+func (c *Clients) drop(at place) {
+	if kept, ok := c.kept[at]; ok {
+		utilnet.CloseIdleConnectionsFor(kept.http.Transport)
+		delete(c.kept, at)
+	}
 }
 
 func (c *Clients) kubeconfigSecret(ctx context.Context, cd *hivev1.ClusterDeployment) (*corev1.Secret, error) {
@@ -121,7 +160,7 @@ func (c *Clients) kubeconfigSecret(ctx context.Context, cd *hivev1.ClusterDeploy
 	return secret, nil
 }
 
-func (c *Clients) make(secret *corev1.Secret, from origin) (client.Client, error) {
+func (c *Clients) make(secret *corev1.Secret, from origin) (*keptClient, error) {
 	config, err := restConfig(secret)
 	if err != nil {
 		return nil, err
@@ -133,37 +172,23 @@ func (c *Clients) make(secret *corev1.Secret, from origin) (client.Client, error
 	if err := checkAddress(config, where); err != nil {
 		return nil, err
 	}
-	if from.ipOverride != "" {
-		config.Dial = dialInstead(from.ipOverride)
-	}
 	config.UserAgent = c.userAgent
-	config.Timeout = Timeout
-	// A visit sends a handful of requests.
-	config.QPS, config.Burst = 10, 20
-	scheme, err := newScheme()
-	if err != nil {
-		return nil, err
-	}
-	httpClient, err := rest.HTTPClientFor(config)
+	// The repair of a large cluster sends some hundred requests.
+	config.QPS, config.Burst = 50, 100
+	// What a cluster warns its clients of is not for our log.
+	config.WarningHandler = rest.NoWarnings{}
+	httpClient, err := httpClientFor(config, from.ipOverride, c.limits)
 	if err != nil {
 		return nil, refuse("the Secret %s/%s, key %s: its certificates, keys or URLs are not usable: fetch the admin kubeconfig anew",
 			secret.Namespace, secret.Name, hivev1.KubeconfigSecretKey)
+	}
+	scheme, err := newScheme()
+	if err != nil {
+		return nil, err
 	}
 	made, err := client.New(config, client.Options{HTTPClient: httpClient, Scheme: scheme, Mapper: mapper()})
 	if err != nil {
 		return nil, fmt.Errorf("make a client from the Secret %s/%s: %w", secret.Namespace, secret.Name, err)
 	}
-	return made, nil
-}
-
-// dialInstead connects to the port that is asked for at another address.
-func dialInstead(ip string) func(ctx context.Context, network, address string) (net.Conn, error) {
-	dialer := &net.Dialer{Timeout: Timeout}
-	return func(ctx context.Context, network, address string) (net.Conn, error) {
-		_, port, err := net.SplitHostPort(address)
-		if err != nil {
-			return nil, fmt.Errorf("dial %s: %w", address, err)
-		}
-		return dialer.DialContext(ctx, network, net.JoinHostPort(ip, port))
-	}
+	return &keptClient{origin: from, client: made, http: httpClient}, nil
 }

@@ -70,6 +70,8 @@ func TestRefusedKubeconfigs(t *testing.T) {
 		"something else":    {"apiVersion: v1\nkind: Secret\ndata: {token: " + token + "}", "kubeconfig"},
 		"no context":        {strings.Replace(kubeconfig(server, "", ""), "current-context: admin", "current-context: none", 1), "current-context"},
 		"empty":             {"", "no such key"},
+		"proxy of a kind":   {kubeconfig(server, "", `, proxy-url: "file:///etc/passwd"`), "proxy-url begins with http"},
+		"groups, no user":   {kubeconfig(server, ", as-groups: [system:masters]", ""), "not a complete kubeconfig"},
 		"broken CA content": {kubeconfig(server, "", `, certificate-authority-data: "bm90IFBFTQ=="`), "not usable"},
 	}
 	for name, tt := range tests {
@@ -81,6 +83,26 @@ func TestRefusedKubeconfigs(t *testing.T) {
 			g.Expect(err).To(BeAssignableToTypeOf(refusal))
 			g.Expect(err).To(MatchError(And(ContainSubstring(tt.says), ContainSubstring("ns/admin"))))
 			g.Expect(err.Error()).NotTo(ContainSubstring(token))
+		})
+	}
+}
+
+// TestAcceptedKubeconfigs: what only says how the cluster is to be spoken to is its owner's business.
+func TestAcceptedKubeconfigs(t *testing.T) {
+	server, asked := cluster(t)
+	for name, content := range map[string]string{
+		"no verification":     kubeconfig(server.URL, "", insecure),
+		"impersonation":       kubeconfig(server.URL, ", as: someone, as-groups: [some]", insecure),
+		"a name for TLS":      kubeconfig(server.URL, "", insecure+", tls-server-name: api.example.com"),
+		"another unused user": strings.Replace(kubeconfig(server.URL, "", insecure), "users: [", "users: [{name: other, user: {token: t}}, ", 1),
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			c, err := New(fake.NewClientBuilder().WithObjects(kubeconfigSecret(content)).Build(), "test").ClientFor(t.Context(), clusterDeployment())
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(c.List(t.Context(), &corev1.NodeList{})).To(Succeed())
+			impersonates := (*asked)[len(*asked)-1].Header.Get("Impersonate-User")
+			g.Expect(impersonates == "someone").To(Equal(name == "impersonation"))
 		})
 	}
 }

@@ -3,6 +3,7 @@ package remoteclient
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -51,30 +52,20 @@ func mirror(t *testing.T, answer runtime.Object) (client.Client, *[]string) {
 	return c, asked
 }
 
-// TestKinds: what is asked of clusters is asked at once, where Kubernetes and OpenShift serve it, and no cluster is asked
-// first which APIs it has.
-func TestKinds(t *testing.T) {
+// kindRequest is something that is asked of a cluster, and what goes over the wire for it.
+type kindRequest struct {
+	answer runtime.Object
+	do     func(context.Context, client.Client) error
+	asks   string
+}
+
+// kubernetesRequests are those for the kinds that our types know.
+func kubernetesRequests() map[string]kindRequest {
 	named := metav1.ObjectMeta{Name: "n", ResourceVersion: "1"}
 	inNamespace := metav1.ObjectMeta{Name: "n", Namespace: "ns", ResourceVersion: "1"}
-	machine := untyped("machine.openshift.io", "v1beta1", "Machine")
-	machine.SetName("n")
-	machine.SetNamespace("ns")
-	check := untyped("machine.openshift.io", "v1beta1", "MachineHealthCheck")
-	check.SetName("n")
-	check.SetNamespace("ns")
-	metadata := &metav1.PartialObjectMetadataList{}
-	metadata.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("SecretList"))
-	secret := &metav1.PartialObjectMetadata{ObjectMeta: inNamespace}
-	secret.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
-	empty := client.RawPatch(types.MergePatchType, []byte("{}"))
 	key := types.NamespacedName{Namespace: "ns", Name: "n"}
 	status := &metav1.Status{TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: metav1.StatusSuccess}
-
-	tests := map[string]struct {
-		answer runtime.Object
-		do     func(context.Context, client.Client) error
-		asks   string
-	}{
+	return map[string]kindRequest{
 		"create a Node": {&corev1.Node{ObjectMeta: named}, func(ctx context.Context, c client.Client) error {
 			return c.Create(ctx, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n"}})
 		}, "POST /api/v1/nodes"},
@@ -99,8 +90,25 @@ func TestKinds(t *testing.T) {
 		"approve a CSR": {&certificatesv1.CertificateSigningRequest{ObjectMeta: named}, func(ctx context.Context, c client.Client) error {
 			return c.SubResource("approval").Update(ctx, &certificatesv1.CertificateSigningRequest{ObjectMeta: named})
 		}, "PUT /apis/certificates.k8s.io/v1/certificatesigningrequests/n/approval"},
-		"list Machines": {untypedList("machine.openshift.io", "v1beta1", "Machine"), func(ctx context.Context, c client.Client) error {
-			return c.List(ctx, untypedList("machine.openshift.io", "v1beta1", "Machine"), client.InNamespace("ns"))
+	}
+}
+
+// untypedRequests are those for OpenShift's kinds, and for metadata alone.
+func untypedRequests() map[string]kindRequest {
+	const machineAPI, version = "machine.openshift.io", "v1beta1"
+	machine, check := untyped(machineAPI, version, "Machine"), untyped(machineAPI, version, "MachineHealthCheck")
+	for _, object := range []*unstructured.Unstructured{machine, check} {
+		object.SetName("n")
+		object.SetNamespace("ns")
+	}
+	secrets := &metav1.PartialObjectMetadataList{}
+	secrets.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("SecretList"))
+	namespace := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Name: "n"}}
+	namespace.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
+	empty := client.RawPatch(types.MergePatchType, []byte("{}"))
+	return map[string]kindRequest{
+		"list Machines": {untypedList(machineAPI, version, "Machine"), func(ctx context.Context, c client.Client) error {
+			return c.List(ctx, untypedList(machineAPI, version, "Machine"), client.InNamespace("ns"))
 		}, "GET /apis/machine.openshift.io/v1beta1/namespaces/ns/machines"},
 		"patch a Machine": {machine, func(ctx context.Context, c client.Client) error {
 			return c.Patch(ctx, machine.DeepCopy(), empty)
@@ -111,16 +119,23 @@ func TestKinds(t *testing.T) {
 		"patch a MachineHealthCheck": {check, func(ctx context.Context, c client.Client) error {
 			return c.Patch(ctx, check.DeepCopy(), empty)
 		}, "PATCH /apis/machine.openshift.io/v1beta1/namespaces/ns/machinehealthchecks/n"},
-		"metadata of Secrets": {metadata, func(ctx context.Context, c client.Client) error {
-			return c.List(ctx, metadata.DeepCopy(), client.InNamespace("ns"))
+		"metadata of Secrets": {secrets, func(ctx context.Context, c client.Client) error {
+			return c.List(ctx, secrets.DeepCopy(), client.InNamespace("ns"))
 		}, "GET /api/v1/namespaces/ns/secrets"},
-		"metadata of a Secret": {secret, func(ctx context.Context, c client.Client) error {
-			return c.Get(ctx, key, secret.DeepCopy())
-		}, "GET /api/v1/namespaces/ns/secrets/n"},
+		"metadata of a Namespace": {namespace, func(ctx context.Context, c client.Client) error {
+			return c.Get(ctx, types.NamespacedName{Name: "n"}, namespace.DeepCopy())
+		}, "GET /api/v1/namespaces/n"},
 		"list ClusterOperators": {untypedList("config.openshift.io", "v1", "ClusterOperator"), func(ctx context.Context, c client.Client) error {
 			return c.List(ctx, untypedList("config.openshift.io", "v1", "ClusterOperator"))
 		}, "GET /apis/config.openshift.io/v1/clusteroperators"},
 	}
+}
+
+// TestKinds: what is asked of clusters is asked at once, where Kubernetes and OpenShift serve it, and no cluster is asked
+// first which APIs it has.
+func TestKinds(t *testing.T) {
+	tests := kubernetesRequests()
+	maps.Copy(tests, untypedRequests())
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
