@@ -33,6 +33,9 @@ func (s *Session) cleanUp(ctx context.Context) (Progress, error) {
 	if s.record.Sealed != nil {
 		return done(), nil
 	}
+	if s.record.HealthChecks != nil {
+		return s.pending(StageCleaning, s.engine.opts.Jitter(sweepEvery), []string{"its MachineHealthChecks are still to be un-paused"}), nil
+	}
 	return done(), s.removeRecord(ctx)
 }
 
@@ -47,7 +50,7 @@ func (s *Session) giveUpSnapshots(ctx context.Context) (Progress, error) {
 		r.giveUp(m.Snapshot)
 	}
 	r.Done, r.Sealed, r.Deleting, r.Opened = &now, nil, nil, nil
-	r.Machines, r.Observation, r.Tries = nil, nil, nil
+	r.Machines, r.Observation, r.Unobserved, r.Tries = nil, nil, "", nil
 	return done(), s.save(ctx)
 }
 

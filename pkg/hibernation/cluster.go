@@ -13,21 +13,19 @@ type Cluster struct {
 	Namespace, Name string
 	// InfraID marks the cluster's servers: their metadata or tag openshiftClusterID holds it.
 	InfraID string
-	// Observe, unless nil, is asked before the first server is paused what the cluster says of itself. An error means
-	// that the cluster could not be asked; it is hibernated all the same.
+	// Observe, unless nil, is asked before the first server is paused what the cluster says of itself. A *Refusal means
+	// that the cluster is not to be hibernated so. Any other error means that the cluster could not be asked; it is
+	// hibernated all the same, and the error's text is kept.
 	Observe func(ctx context.Context) (Observation, error)
+	// PauseHealthChecks, unless nil, has the cluster's MachineHealthChecks paused. It is called when the record is saved and
+	// no server is paused yet, and may be called again: it has to be idempotent. An error is told and kept.
+	PauseHealthChecks func(ctx context.Context) error
+	// ResumeHealthChecks, unless nil, un-pauses those that PauseHealthChecks paused, and no others.
+	ResumeHealthChecks func(ctx context.Context) error
 	// Event, unless nil, is told what a person should know. The type is Normal or Warning.
 	Event func(eventType, reason, message string)
 	// Remake names the machines that may be made again from their snapshot although they have run since.
 	Remake sets.Set[string]
-}
-
-// Observation is what a cluster said of itself before it went to sleep.
-type Observation struct {
-	// NodesReady is how many of its Nodes were Ready.
-	NodesReady int `json:"nodesReady"`
-
-	unknown unknownFields
 }
 
 // Summary is what the record says, without a look at the cloud.
@@ -44,8 +42,16 @@ type Summary struct {
 	Deleting bool
 	// Standing tells that servers of a hibernation that was given up are, or were, brought back.
 	Standing bool
-	// Observation is nil if the cluster could not be asked.
+	// Observation is nil if the cluster could not be asked. It belongs to the record: who changes it changes a copy.
 	Observation *Observation
+	// Unobserved is why the cluster could not be asked before the last hibernation; empty if it was.
+	Unobserved string
+	// Machines are those that the cluster is made of, the control plane first; empty if nothing is known of them.
+	Machines []MachineState
+	// HealthChecksPaused tells that MachineHealthChecks of the cluster may be paused by us.
+	HealthChecksPaused bool
+	// HealthChecksFailed is why they could not all be paused; empty if they were.
+	HealthChecksFailed string
 	// ControlPlane is the number of the control plane's servers.
 	ControlPlane int
 	// Leftovers is the number of snapshots that could not be deleted yet.

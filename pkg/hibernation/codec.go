@@ -10,12 +10,20 @@ const maxRecord = 900 << 10
 
 // encode returns the record as JSON that a person can read. It fails if a Secret could not hold it.
 func encode(r *Record) ([]byte, error) {
-	data, err := json.MarshalIndent(r, "", "  ")
+	data, err := marshalRecord(r)
 	if err != nil {
-		return nil, fmt.Errorf("cannot write the hibernation record: %w", err)
+		return nil, err
 	}
 	if len(data) > maxRecord {
 		return nil, fmt.Errorf("the hibernation record needs %d bytes, and a Secret holds no more than %d", len(data), maxRecord)
+	}
+	return data, nil
+}
+
+func marshalRecord(r *Record) ([]byte, error) {
+	data, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("cannot write the hibernation record: %w", err)
 	}
 	return data, nil
 }

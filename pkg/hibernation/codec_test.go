@@ -8,6 +8,7 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/overwinter/overwinter/pkg/openstackclient"
 )
@@ -28,7 +29,8 @@ func fullRecord() *Record {
 		Deleting:  &someday,
 		Opened:    &someday,
 		Done:      &someday,
-		LastCycle: "20261123-150405", Observation: &Observation{NodesReady: 6},
+		LastCycle: "20261123-150405", Observation: fullObservation(),
+		Unobserved: "no route", HealthChecks: &HealthChecks{Asked: "20261123-150405", Failed: "why"},
 		Tries: &Tries{Count: 2, At: someday, NotBefore: someday, Why: "why"},
 		Machines: []*Machine{{
 			Name: "m-0", ServerID: "server-0", ControlPlane: true, Before: statusActive, InCut: true,
@@ -38,10 +40,24 @@ func fullRecord() *Record {
 				AvailabilityZone: "nova", ConfigDrive: true, Description: "words", Hostname: "host", ServerGroup: "group",
 			},
 			Still: &Action{Name: "pause", RequestID: "req-1", At: someday}, Ended: true, Late: &Action{Name: "start", RequestID: "req-2", At: someday}, Removed: true,
-			Shot: shot("20261123-150405"), Snapshot: shot("20261122-150405"),
+			FormerIDs: []string{"server-8"},
+			Shot:      shot("20261123-150405"), Snapshot: shot("20261122-150405"),
 			Creation: &Creation{ServerID: "server-0", Ran: true, Remade: true, Discarded: "server-9", Failures: 1, NotBefore: &someday, Fault: "fault", Attempt: Attempt{Asked: &someday, Misses: 1}},
 		}},
 		Leftovers: []Leftover{{ID: "image-9", Name: "old"}},
+	}
+}
+
+func fullObservation() *Observation {
+	return &Observation{
+		NodesReady: 6, At: someday, Late: true,
+		Nodes: []ObservedNode{{
+			Name: "m-0", UID: "uid-0", ProviderID: "openstack:///server-0", Ready: true, Unschedulable: true,
+			Labels: map[string]string{"a": "b"}, Annotations: map[string]string{"c": "d"},
+			Taints: []corev1.Taint{{Key: "k", Value: "v", Effect: corev1.TaintEffectNoExecute}}, PodCIDRs: []string{"10.128.0.0/23"}, Finalizers: []string{"f"},
+		}},
+		Machines: []ObservedMachine{{Name: "m-0", ProviderID: "openstack:///server-0", Phase: "Running", NodeName: "m-0"}},
+		Signers:  []Signer{{Name: "ns/csr-signer", NotAfter: someday}},
 	}
 }
 
@@ -63,8 +79,10 @@ func addEverywhere(doc any, path string) int {
 		for key, inner := range v {
 			count += addEverywhere(inner, path+"."+key)
 		}
-		// Metadata are the user's own keys. What pins the cloud is compared as a whole: one more field there is a new version.
-		if !strings.HasSuffix(path, ".metadata") && path != "record.cloud" {
+		// Metadata, labels and annotations are others' own keys, and a taint is Kubernetes'. What pins the cloud is compared as a
+		// whole: one more field there is a new version.
+		theirs := strings.HasSuffix(path, ".metadata") || strings.HasSuffix(path, ".labels") || strings.HasSuffix(path, ".annotations") || strings.Contains(path, ".taints[")
+		if !theirs && path != "record.cloud" {
 			v["future"] = map[string]any{"path": path}
 			count++
 		}

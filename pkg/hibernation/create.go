@@ -265,6 +265,7 @@ func (s *Session) discarded(ctx context.Context, m *Machine) (*openstackclient.S
 		c.ServerID, c.Discarded, s.dirty = c.Discarded, "", true
 		return nil, "its server is gone", s.vanished(ctx, m)
 	case srv == nil:
+		m.former(c.Discarded)
 		c.Discarded, c.ServerID, c.Ran, s.dirty = "", "", false, true
 		return nil, "", nil
 	case !srv.LaunchedAt.IsZero() && !c.Ran && !c.Remade:

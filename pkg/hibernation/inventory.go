@@ -49,6 +49,10 @@ func (s *Session) begin(ctx context.Context, machines []*Machine) error {
 	if err != nil {
 		return err
 	}
+	seen, err := s.observe(ctx)
+	if err != nil {
+		return s.refused(ctx, err)
+	}
 	if s.record == nil {
 		s.record = &Record{InfraID: s.cluster.InfraID}
 	}
@@ -68,29 +72,56 @@ func (s *Session) begin(ctx context.Context, machines []*Machine) error {
 		m.Shot = &Snapshot{Name: SnapshotName(m.Name, r.Cut.Cycle), Cycle: r.Cut.Cycle, ServerID: m.ServerID}
 	}
 	r.sortMachines()
-	s.observe(ctx)
+	r.note(seen, s.cluster.PauseHealthChecks != nil)
+	if err := s.fitObservation(); err != nil {
+		return err
+	}
 	s.fresh = true
 	return s.save(ctx)
 }
 
-// observe asks the cluster about itself. One that is only just waking says too little, so the better answer is kept. A Node
-// may be ready for a while after its server is gone: no more are expected back than there are machines.
-func (s *Session) observe(ctx context.Context) {
-	r := s.record
+// observation is the answer of a cluster that was asked about itself, or why there is none.
+type observation struct {
+	Observation
+	asked  bool
+	failed string
+}
+
+// observe asks the cluster about itself.
+func (s *Session) observe(ctx context.Context) (observation, error) {
+	if s.cluster.Observe == nil {
+		return observation{}, nil
+	}
+	o, err := s.cluster.Observe(ctx)
+	var refusal *Refusal
+	switch {
+	case errors.As(err, &refusal):
+		return observation{}, err
+	case err != nil:
+		s.log.WithError(err).Warn("the cluster could not be asked about its nodes before hibernating")
+		return observation{failed: err.Error()}, nil
+	}
+	o.At = s.now().UTC()
+	return observation{Observation: o, asked: true}, nil
+}
+
+// note keeps what the cluster said of itself. One that is only just waking says too little, so that what was known before
+// is kept. A Node may be ready for a while after its server is gone: no more are expected back than there are machines.
+func (r *Record) note(seen observation, hook bool) {
+	r.Unobserved = seen.failed
 	if r.Sealed == nil {
 		r.Observation = nil
 	}
-	if s.cluster.Observe != nil {
-		o, err := s.cluster.Observe(ctx)
-		switch {
-		case err != nil:
-			s.log.WithError(err).Warn("the cluster could not be asked about its nodes before hibernating")
-		case r.Observation == nil || r.Observation.NodesReady < o.NodesReady:
-			r.Observation = &o
-		}
+	if seen.asked {
+		o := seen.Observation
+		o.join(r.Observation)
+		r.Observation = &o
 	}
 	if r.Observation != nil {
 		r.Observation.NodesReady = min(r.Observation.NodesReady, len(r.Machines))
+	}
+	if hook && seen.failed == "" && r.HealthChecks == nil {
+		r.HealthChecks = &HealthChecks{}
 	}
 }
 
@@ -269,6 +300,7 @@ func (s *Session) machineFor(srv *openstackclient.Server, spec ServerSpec) *Mach
 		m.Snapshot, m.Creation, m.unknown = old.Snapshot, old.Creation, old.unknown
 		m.Creation.Ran = true
 	}
+	m.descend(s.record.machine(srv.Name))
 	return m
 }
 

@@ -21,6 +21,7 @@ var (
 	// cutSteps lead to the seal, and can be undone.
 	cutSteps = []step{
 		{"inventory", (*Session).inventory},
+		{"health checks", (*Session).pauseHealthChecks},
 		{"develop", (*Session).develop},
 		{"pause", (*Session).pause},
 		{"barrier", (*Session).barrier},
@@ -158,7 +159,12 @@ func (s *Session) Summary(ctx context.Context) (Summary, error) {
 		Deleting:    r.Deleting != nil,
 		Standing:    len(r.standing()) > 0,
 		Observation: r.Observation,
+		Unobserved:  r.Unobserved,
+		Machines:    r.states(),
 		Leftovers:   len(r.Leftovers),
+	}
+	if r.HealthChecks != nil {
+		sum.HealthChecksPaused, sum.HealthChecksFailed = true, r.HealthChecks.Failed
 	}
 	if r.Sealed != nil {
 		sum.SealedAt = r.Sealed.At

@@ -37,8 +37,12 @@ type Record struct {
 	// LastCycle is the latest cycle ever begun: a new one is later.
 	LastCycle   string       `json:"lastCycle,omitempty"`
 	Observation *Observation `json:"observation,omitempty"`
-	Tries       *Tries       `json:"tries,omitempty"`
-	Machines    []*Machine   `json:"machines,omitempty"`
+	// Unobserved is why the cluster could not be asked for its Nodes before the present cut, or the last one.
+	Unobserved string `json:"unobserved,omitempty"`
+	// HealthChecks is set while MachineHealthChecks of the cluster may be paused by us.
+	HealthChecks *HealthChecks `json:"healthChecks,omitempty"`
+	Tries        *Tries        `json:"tries,omitempty"`
+	Machines     []*Machine    `json:"machines,omitempty"`
 	// Leftovers are snapshots that are needed no more and could not be deleted yet.
 	Leftovers []Leftover `json:"leftovers,omitempty"`
 
@@ -88,6 +92,17 @@ type Tries struct {
 	unknown unknownFields
 }
 
+// HealthChecks says that the cluster's MachineHealthChecks are, or may be, paused by us. It stands until they have been
+// un-paused, and the record stands as long as it does.
+type HealthChecks struct {
+	// Asked is the cycle for which they were asked to be paused; in each it is tried once.
+	Asked string `json:"asked,omitempty"`
+	// Failed is why they could not all be paused in that cycle.
+	Failed string `json:"failed,omitempty"`
+
+	unknown unknownFields
+}
+
 // Machine is one machine of the cluster: the server that it is, or was, and all that it takes to make it again.
 type Machine struct {
 	Name string `json:"name"`
@@ -114,6 +129,8 @@ type Machine struct {
 	Creation *Creation `json:"creation,omitempty"`
 	// Removed says that the machine's new server has run and is gone, and that the cluster does without it.
 	Removed bool `json:"removed,omitempty"`
+	// FormerIDs are servers that the machine was earlier, or was to become: the cluster may still know it by them.
+	FormerIDs []string `json:"formerIDs,omitempty"`
 
 	unknown unknownFields
 }

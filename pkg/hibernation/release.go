@@ -18,6 +18,9 @@ func (s *Session) Release(ctx context.Context, keep bool) (Progress, error) {
 		if p, err := s.undo(ctx); err != nil || !p.Done {
 			return p, err
 		}
+		if err := s.releaseHealthChecks(ctx); err != nil {
+			return Progress{}, err
+		}
 		if keep && s.record.Sealed != nil {
 			s.event("Normal", "SnapshotsKept", fmt.Sprintf("the cluster's %d snapshots stay in Glance, and the record that wakes it again in Secret %s/%s, which has the finalizer %s", len(s.record.Machines), s.cluster.Namespace, RecordName(s.cluster.Name), RecordFinalizer))
 			return done(), nil

@@ -52,6 +52,7 @@ func (s *Session) vanished(ctx context.Context, m *Machine) error {
 		return err
 	case s.ordered(m):
 		s.obey(m)
+		m.former(m.Creation.ServerID)
 		*m.Creation = Creation{Remade: true}
 		return nil
 	case m.Creation.Ran && !m.ControlPlane:

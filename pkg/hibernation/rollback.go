@@ -253,14 +253,15 @@ func (r *Record) leaveCut() {
 	}
 	r.Machines = kept
 	if r.Sealed == nil {
-		r.Observation = nil
+		r.Observation, r.Unobserved = nil, ""
 	}
 }
 
 // forgive ends what is left of hibernations of a cluster that is to run and has no snapshots: the count of failed tries.
 func (s *Session) forgive(ctx context.Context) (Progress, error) {
 	r := s.record
-	if len(r.Leftovers) > 0 {
+	// What is paused inside the cluster is un-paused when it is well again; until then the record says so.
+	if len(r.Leftovers) > 0 || r.HealthChecks != nil {
 		if r.Tries != nil {
 			r.Tries = nil
 			return done(), s.save(ctx)

@@ -82,6 +82,10 @@ type (
 	plainLeftover    Leftover
 	plainObservation Observation
 	plainAction      Action
+	plainNode        ObservedNode
+	plainMapiMachine ObservedMachine
+	plainSigner      Signer
+	plainChecks      HealthChecks
 )
 
 // MarshalJSON writes the record with the fields it was read with and does not know.
@@ -206,5 +210,45 @@ func (o Observation) MarshalJSON() ([]byte, error) {
 // UnmarshalJSON reads the observation and remembers the fields that it does not know.
 func (o *Observation) UnmarshalJSON(data []byte) (err error) {
 	o.unknown, err = unmarshalKeeping(data, (*plainObservation)(o))
+	return err
+}
+
+// MarshalJSON writes the Node with the fields it was read with and does not know.
+func (n ObservedNode) MarshalJSON() ([]byte, error) { return marshalKeeping(plainNode(n), n.unknown) }
+
+// UnmarshalJSON reads the Node and remembers the fields that it does not know.
+func (n *ObservedNode) UnmarshalJSON(data []byte) (err error) {
+	n.unknown, err = unmarshalKeeping(data, (*plainNode)(n))
+	return err
+}
+
+// MarshalJSON writes the Machine with the fields it was read with and does not know.
+func (m ObservedMachine) MarshalJSON() ([]byte, error) {
+	return marshalKeeping(plainMapiMachine(m), m.unknown)
+}
+
+// UnmarshalJSON reads the Machine and remembers the fields that it does not know.
+func (m *ObservedMachine) UnmarshalJSON(data []byte) (err error) {
+	m.unknown, err = unmarshalKeeping(data, (*plainMapiMachine)(m))
+	return err
+}
+
+// MarshalJSON writes the signer with the fields it was read with and does not know.
+func (s Signer) MarshalJSON() ([]byte, error) { return marshalKeeping(plainSigner(s), s.unknown) }
+
+// UnmarshalJSON reads the signer and remembers the fields that it does not know.
+func (s *Signer) UnmarshalJSON(data []byte) (err error) {
+	s.unknown, err = unmarshalKeeping(data, (*plainSigner)(s))
+	return err
+}
+
+// MarshalJSON writes the state of the health checks with the fields it was read with and does not know.
+func (h *HealthChecks) MarshalJSON() ([]byte, error) {
+	return marshalKeeping((*plainChecks)(h), h.unknown)
+}
+
+// UnmarshalJSON reads the state of the health checks and remembers the fields that it does not know.
+func (h *HealthChecks) UnmarshalJSON(data []byte) (err error) {
+	h.unknown, err = unmarshalKeeping(data, (*plainChecks)(h))
 	return err
 }

@@ -1,0 +1,87 @@
+package noderepair
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+const (
+	driverNamespace = "openshift-cluster-csi-drivers"
+	driverApp       = "openstack-cinder-csi-driver-node"
+)
+
+// restartDrivers has the Cinder CSI driver register again on Nodes that were made again. What it registered with the old
+// Node names the old server, can't be changed, and belongs to that Node: it is removed. A pod that is older than its Node is
+// deleted, unless it has registered since.
+func (r *repair) restartDrivers(ctx context.Context) error {
+	swapped := map[string]*corev1.Node{}
+	for name, node := range r.nodes {
+		m := r.plan.machineOfNode(name, node.Spec.ProviderID)
+		if m != nil && node.Annotations[RestoredAnnotation] != "" && !r.stale(m, node) && isReady(node) && (r.plan.Alive == nil || r.plan.Alive(name)) {
+			swapped[name] = node
+		}
+	}
+	if len(swapped) == 0 {
+		return nil
+	}
+	pods := &corev1.PodList{}
+	if err := r.c.List(ctx, pods, client.InNamespace(driverNamespace), client.MatchingLabels{"app": driverApp}); err != nil {
+		return fmt.Errorf("list the pods of the Cinder CSI driver: %w", err)
+	}
+	if len(pods.Items) == 0 {
+		return nil
+	}
+	registered, err := r.dropRegistrations(ctx, swapped)
+	if err != nil {
+		return err
+	}
+	for i := range pods.Items {
+		pod := &pods.Items[i]
+		node := swapped[pod.Spec.NodeName]
+		if node == nil || registered[node.Name] || pod.DeletionTimestamp != nil || pod.CreationTimestamp.After(node.CreationTimestamp.Time) {
+			continue
+		}
+		if err := r.c.Delete(ctx, pod, client.Preconditions{UID: &pod.UID}); client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("restart pod %s: %w", pod.Name, err)
+		}
+	}
+	return nil
+}
+
+// dropRegistrations deletes the CSINodes that are of the Nodes' predecessors, as the garbage collector does later, and returns
+// which of the Nodes have their own.
+func (r *repair) dropRegistrations(ctx context.Context, swapped map[string]*corev1.Node) (map[string]bool, error) {
+	list := &storagev1.CSINodeList{}
+	if err := r.c.List(ctx, list); err != nil {
+		return nil, fmt.Errorf("list CSINodes: %w", err)
+	}
+	registered := map[string]bool{}
+	for i := range list.Items {
+		csi := &list.Items[i]
+		node := swapped[csi.Name]
+		switch {
+		case node == nil:
+		case ownedBy(csi, node):
+			registered[node.Name] = len(csi.Spec.Drivers) > 0
+		case len(csi.OwnerReferences) > 0:
+			if err := r.c.Delete(ctx, csi, client.Preconditions{UID: &csi.UID}); client.IgnoreNotFound(err) != nil {
+				return nil, fmt.Errorf("delete CSINode %s: %w", csi.Name, err)
+			}
+		}
+	}
+	return registered, nil
+}
+
+func ownedBy(obj metav1.Object, node *corev1.Node) bool {
+	for _, owner := range obj.GetOwnerReferences() {
+		if owner.Kind == "Node" && owner.UID == node.UID {
+			return true
+		}
+	}
+	return false
+}
