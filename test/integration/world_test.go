@@ -52,8 +52,9 @@ type setup struct {
 	cloud  cloud.Options
 	seeded bool
 	guest  bool
-	// settle is the guest's.
-	settle time.Duration
+	// settle is the guest's; alterGuest changes its other options.
+	settle     time.Duration
+	alterGuest func(*world, *guest.Options)
 	// credentials is the content of the Secret with the credentials; nil is a good one, but for an address and a password
 	// that are given.
 	credentials       map[string]string
@@ -88,7 +89,7 @@ func newWorld(t *testing.T, name string, changes ...func(*setup)) *world {
 	}
 	w.create(&corev1.Secret{ObjectMeta: w.meta("credentials"), StringData: s.credentials})
 	if s.guest {
-		w.startGuest(s.settle)
+		w.startGuest(s)
 	}
 	if s.record != "" {
 		w.create(&corev1.Secret{
@@ -161,15 +162,19 @@ func (w *world) clusterDeployment() *hivev1.ClusterDeployment {
 	}
 }
 
-func (w *world) startGuest(settle time.Duration) {
-	var err error
-	w.guest, err = guest.Start(context.Background(), w.env, guest.Options{
+func (w *world) startGuest(s *setup) {
+	options := guest.Options{
 		Name:   "guest-" + w.name,
 		Source: guest.CloudServers(w.cloud, w.name),
 		Poll:   200 * time.Millisecond,
 		Boot:   time.Second,
-		Settle: settle,
-	})
+		Settle: s.settle,
+	}
+	if s.alterGuest != nil {
+		s.alterGuest(w, &options)
+	}
+	var err error
+	w.guest, err = guest.Start(context.Background(), w.env, options)
 	w.Expect(err).NotTo(HaveOccurred())
 	w.t.Cleanup(func() { _ = w.guest.Stop() })
 	kubeconfig, err := w.guest.Kubeconfig()

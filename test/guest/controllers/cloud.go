@@ -31,6 +31,7 @@ type Cloud struct {
 	Period time.Duration
 
 	mu    sync.Mutex
+	leads bool
 	asked map[string]int
 }
 
@@ -44,6 +45,19 @@ func (c *Cloud) Asked(node string) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.asked[node]
+}
+
+// Leads returns whether it has begun to work since its control plane runs.
+func (c *Cloud) Leads() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.leads
+}
+
+func (c *Cloud) lead(leads bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.leads = leads
 }
 
 func (c *Cloud) run(ctx context.Context, api *env.API) error {
@@ -69,6 +83,8 @@ func (c *Cloud) run(ctx context.Context, api *env.API) error {
 			return nil //nolint:nilerr // it is to end
 		}
 	}
+	c.lead(true)
+	defer c.lead(false)
 	controller.Run(ctx, metrics())
 	return nil
 }
