@@ -33,11 +33,8 @@ func lasting() []kind {
 
 // Calls go wrong for minutes, from every call on.
 func TestBursts(t *testing.T) {
-	pick := func(s shape, _ flow) bool { return s.name == "one" || s.name == "six" && *full }
-	eachPoint(t, 23, pick, func(t *testing.T, s shape, f flow, n int, calls []call) {
-		if s.name != "one" && n%7 != 1 {
-			return
-		}
+	pick := func(s shape, _ flow) bool { return s.name == "one" || s.name == "six" && *every }
+	eachPoint(t, stride{daily: 37, full: 5}, pick, func(t *testing.T, s shape, f flow, n int, calls []call) {
 		for _, k := range lasting() {
 			if !slices.ContainsFunc(calls[n-1:], func(c call) bool { return k.fits(&c) }) {
 				continue
@@ -57,9 +54,9 @@ func TestBursts(t *testing.T) {
 // more it does what it is to do.
 func TestPermanentFaults(t *testing.T) {
 	pick := func(s shape, f flow) bool {
-		return (s.name == "one" || s.name == "six" && *full) && (*full || *most || f.name == "cleanup")
+		return (s.name == "one" || s.name == "six" && *every) && (*full || *every || f.name == "cleanup")
 	}
-	eachPoint(t, 1000, pick, func(t *testing.T, s shape, f flow, n int, calls []call) {
+	eachPoint(t, complete(1000), pick, func(t *testing.T, s shape, f flow, n int, calls []call) {
 		if n != 1 {
 			return
 		}

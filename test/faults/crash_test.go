@@ -2,6 +2,7 @@ package faults
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 )
@@ -48,26 +49,37 @@ func reference(t *testing.T, s shape, f flow) []call {
 	return calls
 }
 
-// points returns the numbers of the calls of a shape at which something is tried: all, or a part, or a sample of one in so many.
-func points(s shape, calls, every int) []int {
+// stride is at every how many calls something is tried: every day, and with -full. With -every it is tried at all.
+type stride struct{ daily, full int }
+
+// complete is for what is tried at every call with -full.
+func complete(daily int) stride { return stride{daily: daily, full: 1} }
+
+func (s stride) now() int {
 	switch {
+	case *every:
+		return 1
 	case *full:
-		every = 1
-	case *most && s.name == "one":
-		every = min(every, 2)
-	case *most && s.name == "six":
-		every = min(every, 6)
-	case *most && s.name == "thirty":
-		every *= 6
-	case *most:
-		every = min(every, 8)
+		return s.full
 	}
+	return s.daily
+}
+
+// points returns the numbers of the calls at which something is tried. A large cluster does the same to each of its machines:
+// what goes wrong with the first, the middle or the last of a kind of call is what can go wrong.
+func points(s shape, calls []call, at stride) []int {
 	var out []int
-	for n := 1; n <= calls; n += every {
+	for n := 1; n <= len(calls); n += at.now() {
+		if s.large() && !*every && !distinguished(calls, n) {
+			continue
+		}
 		out = append(out, n)
 	}
 	return out
 }
+
+// large tells whether a shape is too large to be tried every day.
+func (s shape) large() bool { return s.masters+s.workers > 10 }
 
 func when(late bool) string {
 	if late {
@@ -78,11 +90,8 @@ func when(late bool) string {
 
 // Wherever a process is killed, before or after one of its calls has its effect, the next one finishes what it began.
 func TestCrashPoints(t *testing.T) {
-	every := 9
-	if *most {
-		every = 1
-	}
-	eachPoint(t, every, func(shape, flow) bool { return true }, func(t *testing.T, s shape, f flow, n int, _ []call) {
+	pick := func(s shape, _ flow) bool { return !s.large() }
+	eachPoint(t, complete(9), pick, func(t *testing.T, s shape, f flow, n int, _ []call) {
 		for _, late := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%d-%s", n, when(late)), func(t *testing.T) {
 				tried.crashes.Add(1)
@@ -93,4 +102,60 @@ func TestCrashPoints(t *testing.T) {
 			})
 		}
 	})
+}
+
+// The same for large clusters, at every call as well: each of them goes through all its flows, and in each a process is killed.
+func TestCrashPointsOfLargeClusters(t *testing.T) {
+	eachChain(t, func(t *testing.T, s shape, chain []flow, lengths []int, n int) {
+		for _, late := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%d-%s", n, when(late)), func(t *testing.T) {
+				inWorld(t, s, *first, func(w *world) {
+					w.passAll(chain, func(i int) func(*call, bool) *fault {
+						if n > lengths[i] {
+							return nil
+						}
+						tried.crashes.Add(1)
+						return w.die(n, late)
+					})
+					w.finish()
+				})
+			})
+		}
+	})
+}
+
+// eachChain runs a test for 1, 2, 3 and so on up to the most calls that a flow of a large shape makes; lengths says how many
+// each of its flows makes.
+func eachChain(t *testing.T, test func(t *testing.T, s shape, chain []flow, lengths []int, n int)) {
+	t.Helper()
+	for _, s := range shapes() {
+		if !s.large() || !*full && !*every {
+			continue
+		}
+		t.Run(s.name, func(t *testing.T) {
+			var lengths []int
+			chain := flows(s)
+			for _, f := range chain {
+				lengths = append(lengths, len(reference(t, s, f)))
+			}
+			for n := 1; n <= slices.Max(lengths); n++ {
+				test(t, s, chain, lengths, n)
+			}
+		})
+	}
+}
+
+// passAll runs flows of which each begins where the one before it ends, each disturbed as disturb says for its place.
+func (w *world) passAll(chain []flow, disturb func(i int) func(*call, bool) *fault) {
+	chain[0].prepare(w)
+	for i, f := range chain {
+		w.disturbers, w.recorded, w.counted = nil, nil, 0
+		if d := disturb(i); d != nil {
+			w.disturbers = append(w.disturbers, d)
+		}
+		w.counting = true
+		f.begin(w)
+		w.until(flowWithin, func() bool { return f.over(w) })
+		w.counting = false
+	}
 }

@@ -179,11 +179,8 @@ func (w *world) once(k kind, n int) func(*call, bool) *fault {
 
 // Every call goes wrong in every way, once.
 func TestSingleFaults(t *testing.T) {
-	pick := func(s shape, _ flow) bool { return s.name == "one" || s.name == "six" || s.name == "thirty" }
-	eachPoint(t, 29, pick, func(t *testing.T, s shape, f flow, n int, calls []call) {
-		if s.name == "thirty" && !distinguished(calls, n) {
-			return
-		}
+	pick := func(s shape, _ flow) bool { return s.name == "one" || s.name == "six" }
+	eachPoint(t, complete(29), pick, func(t *testing.T, s shape, f flow, n int, calls []call) {
 		for _, k := range kinds() {
 			if !k.fits(&calls[n-1]) {
 				continue
@@ -197,6 +194,60 @@ func TestSingleFaults(t *testing.T) {
 			})
 		}
 	})
+}
+
+// The same for large clusters, at the first, the middle and the last call of each kind: each of them goes through all its
+// flows, and in each one call goes wrong.
+func TestSingleFaultsOfLargeClusters(t *testing.T) {
+	for _, s := range shapes() {
+		if !s.large() || !*full && !*every {
+			continue
+		}
+		t.Run(s.name, func(t *testing.T) {
+			chain, wrongs := flows(s), [][]wrong{}
+			longest := 0
+			for _, f := range chain {
+				all := wrongsOf(reference(t, s, f))
+				wrongs, longest = append(wrongs, all), max(longest, len(all))
+			}
+			for n := range longest {
+				t.Run(fmt.Sprintf("%d-%s", n, wrongs[0][min(n, len(wrongs[0])-1)].kind.name), func(t *testing.T) {
+					inWorld(t, s, *first, func(w *world) {
+						w.passAll(chain, func(i int) func(*call, bool) *fault {
+							if n >= len(wrongs[i]) {
+								return nil
+							}
+							tried.faults.Add(1)
+							return w.once(wrongs[i][n].kind, wrongs[i][n].n)
+						})
+						w.finish()
+					})
+				})
+			}
+		})
+	}
+}
+
+// wrong is one call that goes wrong in one way.
+type wrong struct {
+	n    int
+	kind kind
+}
+
+// wrongsOf returns all that can go wrong with those calls of a large cluster that are distinguished.
+func wrongsOf(calls []call) []wrong {
+	var out []wrong
+	for i := range calls {
+		if !*every && !distinguished(calls, i+1) {
+			continue
+		}
+		for _, k := range kinds() {
+			if k.fits(&calls[i]) {
+				out = append(out, wrong{n: i + 1, kind: k})
+			}
+		}
+	}
+	return out
 }
 
 // distinguished tells whether a call is the first, the middle or the last of its kind.

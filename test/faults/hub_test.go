@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -10,11 +11,9 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	hivev1 "github.com/overwinter/overwinter/apis/hive/v1"
 	hibernationcontroller "github.com/overwinter/overwinter/pkg/controller/hibernation"
@@ -23,13 +22,13 @@ import (
 
 // hub stands in for the hub's API server. It keeps every version of the ClusterDeployments, for caches that lag.
 type hub struct {
-	client.WithWatch
+	*shelf
 	world *world
 	made  int
 	// versions are those of each ClusterDeployment, oldest first.
 	versions map[types.NamespacedName][]version
-	// record and recordVersion are the record that was parsed last.
-	records map[string]*hibernation.Record
+	// records are the records that were parsed last, by the Secret's name.
+	records map[string]parsed
 	// saves are the records that were saved, by the Secret's name; stale is what a process reads whose reads are old.
 	saves map[string][][]byte
 }
@@ -41,15 +40,9 @@ type version struct {
 }
 
 func newHub(w *world) *hub {
-	scheme := runtime.NewScheme()
-	must(corev1.AddToScheme(scheme))
-	must(hivev1.AddToScheme(scheme))
 	return &hub{
-		WithWatch: fake.NewClientBuilder().WithScheme(scheme).
-			WithStatusSubresource(&hivev1.ClusterDeployment{}).
-			WithIndex(&hivev1.ClusterDeployment{}, hibernationcontroller.InfraIDIndex, hibernationcontroller.InfraIDsOf).
-			Build(),
-		world: w, versions: map[types.NamespacedName][]version{}, records: map[string]*hibernation.Record{},
+		shelf: newShelf(),
+		world: w, versions: map[types.NamespacedName][]version{}, records: map[string]parsed{},
 		saves: map[string][][]byte{},
 	}
 }
@@ -72,22 +65,16 @@ func (h *hub) newUID(obj client.Object) {
 // cd returns a ClusterDeployment as it is, nil if there is none.
 func (h *hub) cd(key types.NamespacedName) *hivev1.ClusterDeployment {
 	cd := &hivev1.ClusterDeployment{}
-	if err := h.WithWatch.Get(context.Background(), key, cd); err != nil {
+	if err := h.shelf.Get(context.Background(), key, cd); err != nil {
 		must(client.IgnoreNotFound(err))
 		return nil
 	}
 	return cd
 }
 
-// changed notes a new version of a ClusterDeployment. An API server counts the generation up when the spec has changed or
-// the deletion begins; the client library's stand-in does not.
+// changed notes a new version of a ClusterDeployment.
 func (h *hub) changed(key types.NamespacedName) {
 	now, old := h.cd(key), h.latest(key)
-	if reordered(now, old) {
-		now.Generation++
-		must(h.WithWatch.Update(context.Background(), now))
-		now = h.cd(key)
-	}
 	if sameVersion(now, old) {
 		return
 	}
@@ -98,14 +85,6 @@ func (h *hub) changed(key types.NamespacedName) {
 	for _, p := range h.world.processes {
 		p.poke()
 	}
-}
-
-// reordered tells whether an API server would count the generation up.
-func reordered(now, old *hivev1.ClusterDeployment) bool {
-	if now == nil || old == nil || now.UID != old.UID || now.Generation != old.Generation {
-		return false
-	}
-	return !reflect.DeepEqual(now.Spec, old.Spec) || (now.DeletionTimestamp == nil) != (old.DeletionTimestamp == nil)
 }
 
 func sameVersion(now, old *hivev1.ClusterDeployment) bool {
@@ -132,7 +111,7 @@ func (h *hub) edit(key types.NamespacedName, change func(*hivev1.ClusterDeployme
 	if change(cd); reflect.DeepEqual(was, cd) {
 		return
 	}
-	must(h.WithWatch.Update(context.Background(), cd))
+	must(h.shelf.Update(context.Background(), cd))
 	h.changed(key)
 }
 
@@ -140,7 +119,7 @@ func (h *hub) edit(key types.NamespacedName, change func(*hivev1.ClusterDeployme
 func (h *hub) editStatus(key types.NamespacedName, change func(*hivev1.ClusterDeployment)) {
 	if cd := h.cd(key); cd != nil {
 		change(cd)
-		must(h.WithWatch.Status().Update(context.Background(), cd))
+		must(h.shelf.Status().Update(context.Background(), cd))
 		h.changed(key)
 	}
 }
@@ -148,7 +127,7 @@ func (h *hub) editStatus(key types.NamespacedName, change func(*hivev1.ClusterDe
 // remove deletes a ClusterDeployment as a person does.
 func (h *hub) remove(key types.NamespacedName) {
 	if cd := h.cd(key); cd != nil {
-		must(h.WithWatch.Delete(context.Background(), cd))
+		must(h.shelf.Delete(context.Background(), cd))
 		h.changed(key)
 	}
 }
@@ -156,7 +135,7 @@ func (h *hub) remove(key types.NamespacedName) {
 // secret returns a Secret, nil if there is none.
 func (h *hub) secret(key types.NamespacedName) *corev1.Secret {
 	s := &corev1.Secret{}
-	if err := h.WithWatch.Get(context.Background(), key, s); err != nil {
+	if err := h.shelf.Get(context.Background(), key, s); err != nil {
 		must(client.IgnoreNotFound(err))
 		return nil
 	}
@@ -174,16 +153,27 @@ func (h *hub) record(key types.NamespacedName) *hibernation.Record {
 		return nil
 	}
 	version := string(s.UID) + "/" + s.ResourceVersion
-	if r, ok := h.records[version]; ok {
-		return r
+	if last := h.records[s.Name]; last.version == version {
+		return last.record
 	}
 	r := &hibernation.Record{}
 	if json.Unmarshal(s.Data[hibernation.RecordKey], r) != nil {
 		r = nil
 	}
-	clear(h.records)
-	h.records[version] = r
+	h.records[s.Name] = parsed{version: version, record: r}
 	return r
+}
+
+// mayBeSealed tells, without parsing it, whether a record may say that its cluster is sealed.
+func (h *hub) mayBeSealed(key types.NamespacedName) bool {
+	s := h.secret(recordKey(key))
+	return s != nil && bytes.Contains(s.Data[hibernation.RecordKey], []byte(`"sealed"`))
+}
+
+// parsed is a record as it is in one version of its Secret.
+type parsed struct {
+	version string
+	record  *hibernation.Record
 }
 
 // hubClient is the hub as one process sees it: ClusterDeployments are read from its cache, everything else is a call.
@@ -252,7 +242,7 @@ func (h *hubClient) Get(ctx context.Context, key client.ObjectKey, obj client.Ob
 		return nil
 	}
 	if _, ok := obj.(*corev1.Secret); !ok {
-		return h.WithWatch.Get(ctx, key, obj, opts...)
+		return h.shelf.Get(ctx, key, obj, opts...)
 	}
 	return h.call(ctx, "get", obj, key.Name, func() error { return h.process.readSecret(ctx, key, obj) })
 }
@@ -279,19 +269,19 @@ func (h *hubClient) List(_ context.Context, list client.ObjectList, opts ...clie
 func (h *hubClient) Create(ctx context.Context, obj client.Object, opts ...client.CreateOption) error {
 	return h.call(ctx, "create", obj, obj.GetName(), func() error {
 		h.newUID(obj)
-		return h.WithWatch.Create(ctx, obj, opts...)
+		return h.shelf.Create(ctx, obj, opts...)
 	})
 }
 
 // Update replaces an object.
 func (h *hubClient) Update(ctx context.Context, obj client.Object, opts ...client.UpdateOption) error {
-	return h.call(ctx, "update", obj, obj.GetName(), func() error { return h.WithWatch.Update(ctx, obj, opts...) })
+	return h.call(ctx, "update", obj, obj.GetName(), func() error { return h.shelf.Update(ctx, obj, opts...) })
 }
 
 // Patch patches an object.
 func (h *hubClient) Patch(ctx context.Context, obj client.Object, patch client.Patch, opts ...client.PatchOption) error {
 	return h.call(ctx, "patch", obj, obj.GetName(), func() error {
-		if err := h.WithWatch.Patch(ctx, obj, patch, opts...); err != nil {
+		if err := h.shelf.Patch(ctx, obj, patch, opts...); err != nil {
 			return err
 		}
 		key := client.ObjectKeyFromObject(obj)
@@ -305,12 +295,12 @@ func (h *hubClient) Patch(ctx context.Context, obj client.Object, patch client.P
 
 // Delete deletes an object.
 func (h *hubClient) Delete(ctx context.Context, obj client.Object, opts ...client.DeleteOption) error {
-	return h.call(ctx, "delete", obj, obj.GetName(), func() error { return h.WithWatch.Delete(ctx, obj, opts...) })
+	return h.call(ctx, "delete", obj, obj.GetName(), func() error { return h.shelf.Delete(ctx, obj, opts...) })
 }
 
 // Status returns the writer of the status.
 func (h *hubClient) Status() client.SubResourceWriter {
-	return &statusWriter{SubResourceWriter: h.WithWatch.Status(), hub: h}
+	return &statusWriter{SubResourceWriter: h.shelf.Status(), hub: h}
 }
 
 type statusWriter struct {

@@ -109,7 +109,10 @@ func (w *world) standings(v *cloud.View) map[string]*standing {
 // checkSeal: what is sealed is one moment: each snapshot holds all that its machine has written, and none of them runs.
 func (w *world) checkSeal(secret string) {
 	for _, key := range w.keys() {
-		if r := w.hub.record(key); recordKey(key).Name == secret && sealed(r) && !w.meddled {
+		if recordKey(key).Name != secret || w.meddled || !w.hub.mayBeSealed(key) {
+			continue
+		}
+		if r := w.hub.record(key); sealed(r) {
 			for _, m := range r.Machines {
 				w.checkSnapshot(m)
 			}

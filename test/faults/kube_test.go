@@ -40,9 +40,9 @@ func (w *world) happening(d deed, n int) func(*call, bool) *fault {
 }
 
 // tryDeeds tries deeds at the calls of flows.
-func tryDeeds(t *testing.T, every int, pick func(shape, flow) bool, deeds []deed) {
+func tryDeeds(t *testing.T, at stride, pick func(shape, flow) bool, deeds []deed) {
 	t.Helper()
-	eachPoint(t, every, pick, func(t *testing.T, s shape, f flow, n int, calls []call) {
+	eachPoint(t, at, pick, func(t *testing.T, s shape, f flow, n int, calls []call) {
 		for _, d := range deeds {
 			if d.only != nil && !d.only(&calls[n-1]) {
 				continue
@@ -58,11 +58,11 @@ func tryDeeds(t *testing.T, every int, pick func(shape, flow) bool, deeds []deed
 	})
 }
 
-func small(s shape, _ flow) bool { return s.name == "one" || s.name == "six" && *full }
+func small(s shape, _ flow) bool { return s.name == "one" || s.name == "six" && *every }
 
 // Two managers at work on one cluster: leader election has failed.
 func TestTwoManagers(t *testing.T) {
-	tryDeeds(t, 7, small, []deed{
+	tryDeeds(t, complete(7), small, []deed{
 		{name: "another manager starts", do: func(w *world, _ *call) { w.startProcess() }},
 		{name: "the manager stalls", do: stall},
 		{name: "the manager stalls, and has seen nothing new", do: func(w *world, c *call) {
@@ -91,7 +91,7 @@ func TestStaleCaches(t *testing.T) {
 	lag := func(by time.Duration) func(*world, *call) {
 		return func(_ *world, c *call) { c.process.lag = by }
 	}
-	tryDeeds(t, 9, small, []deed{
+	tryDeeds(t, complete(9), small, []deed{
 		{name: "the cache lags by 10 seconds", do: lag(10 * time.Second)},
 		{name: "the cache lags by 5 minutes", do: lag(5 * time.Minute)},
 		{name: "the watch is lost for 10 minutes", do: func(_ *world, c *call) { c.process.thaws = time.Now().Add(10 * time.Minute) }},
@@ -126,7 +126,7 @@ func (w *world) turnAll() {
 
 // The Secret of the record and the ClusterDeployment are changed, deleted and put back by somebody.
 func TestMeddling(t *testing.T) {
-	tryDeeds(t, 9, small, []deed{
+	tryDeeds(t, complete(9), small, []deed{
 		{name: "the record is deleted", do: func(w *world, _ *call) { w.eachRecord(w.deleteRecord) }},
 		{name: "the record is lost and put back", do: func(w *world, _ *call) { w.eachRecord(w.loseRecord) }},
 		{name: "the record is put back as it was three saves ago", do: func(w *world, _ *call) { w.eachRecord(w.putBackOld) }},
@@ -162,16 +162,16 @@ func (w *world) putSecret(s *corev1.Secret) {
 	s.ResourceVersion = ""
 	if old := w.hub.secret(types.NamespacedName{Namespace: s.Namespace, Name: s.Name}); old != nil {
 		s.ResourceVersion, s.UID = old.ResourceVersion, old.UID
-		must(w.hub.WithWatch.Update(context.Background(), s))
+		must(w.hub.shelf.Update(context.Background(), s))
 		return
 	}
 	s.DeletionTimestamp = nil
 	w.hub.newUID(s)
-	must(w.hub.WithWatch.Create(context.Background(), s))
+	must(w.hub.shelf.Create(context.Background(), s))
 }
 
 func (w *world) deleteRecord(s *corev1.Secret) {
-	must(w.hub.WithWatch.Delete(context.Background(), s))
+	must(w.hub.shelf.Delete(context.Background(), s))
 }
 
 // comesBack is when somebody puts back what was lost.
@@ -182,7 +182,7 @@ func (w *world) loseRecord(s *corev1.Secret) {
 	s.Finalizers = nil
 	w.putSecret(s)
 	if now := w.hub.secret(types.NamespacedName{Namespace: s.Namespace, Name: s.Name}); now != nil {
-		must(w.hub.WithWatch.Delete(context.Background(), now))
+		must(w.hub.shelf.Delete(context.Background(), now))
 	}
 	w.later(comesBack, func() {
 		if w.hub.secret(types.NamespacedName{Namespace: s.Namespace, Name: s.Name}) == nil {

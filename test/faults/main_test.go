@@ -12,8 +12,8 @@ import (
 
 // What a run of the tests is to do. Without flags it is a sample of everything, fast enough for every day.
 var (
-	full  = flag.Bool("full", false, "try every point of every shape; takes most of an hour")
-	most  = flag.Bool("most", false, "try every point of the smallest shapes, and a part of the others'")
+	full  = flag.Bool("full", false, "complete crash points, single faults, reversals and deletions, and much of the rest; some minutes")
+	every = flag.Bool("every", false, "everything at every point; takes hours")
 	seeds = flag.Int("seeds", 0, "how many random schedules; 0 is a few")
 	first = flag.Uint64("seed", 1, "the first of them")
 	lines = flag.Int("trace", 160, "how many lines of the trace of a run that failed are shown")

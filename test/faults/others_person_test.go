@@ -205,7 +205,7 @@ func (w *world) inRecord(id, old, now string) {
 	}
 	w.trace.add("PERSON: puts %s in place of %s into the record", now, old)
 	s.Data[hibernation.RecordKey] = bytes.ReplaceAll(s.Data[hibernation.RecordKey], []byte(old), []byte(now))
-	must(w.hub.WithWatch.Update(context.Background(), s))
+	must(w.hub.shelf.Update(context.Background(), s))
 }
 
 // checkVictim: a machine that went back on purpose is there, as it was.

@@ -59,7 +59,7 @@ func othersShapes() []shape {
 		{name: "one", masters: 1, keyName: "admin"},
 		{name: "pair", masters: 1, workers: 1, keyName: "admin"},
 	}
-	if *full {
+	if *every {
 		out = append(out, shape{name: "six", masters: 3, workers: 3, keyName: "admin"})
 	}
 	return out
@@ -97,15 +97,15 @@ func TestOthers(t *testing.T) {
 	}
 }
 
-// chosen tells whether a row is tried: all, of the large cluster every fifth; without -full only a few.
+// chosen tells whether a row is tried: all, of the large cluster every fifth; with -full every third, otherwise only a few.
 func chosen(s shape, deed, n int) bool {
 	switch {
-	case !*full:
-		return (n*31+deed*17)%97 == 0
-	case s.name == "six":
-		return (n+deed)%5 == 0
+	case *every:
+		return s.name != "six" || (n+deed)%5 == 0
+	case *full:
+		return (n+deed)%3 == 0
 	}
-	return true
+	return (n*31+deed*17)%97 == 0
 }
 
 // inForce is how long a deed lasts before a person undoes it.

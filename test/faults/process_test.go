@@ -264,7 +264,7 @@ func (p *process) cached(key types.NamespacedName) *hivev1.ClusterDeployment {
 
 // readSecret reads a Secret, perhaps as it was.
 func (p *process) readSecret(ctx context.Context, key client.ObjectKey, obj client.Object) error {
-	err := p.world.hub.WithWatch.Get(ctx, key, obj)
+	err := p.world.hub.shelf.Get(ctx, key, obj)
 	s, ok := obj.(*corev1.Secret)
 	if !ok || err != nil {
 		return err

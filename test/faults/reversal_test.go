@@ -55,10 +55,10 @@ func (w *world) orderedAll(state hivev1.ClusterPowerState) bool {
 }
 
 // eachPoint runs a test for the calls of the flows of each shape, at every one or at a sample.
-func eachPoint(t *testing.T, every int, pick func(shape, flow) bool, test func(t *testing.T, s shape, f flow, n int, calls []call)) {
+func eachPoint(t *testing.T, at stride, pick func(shape, flow) bool, test func(t *testing.T, s shape, f flow, n int, calls []call)) {
 	t.Helper()
 	for _, s := range shapes() {
-		if s.name == "thirty" && !*full && !*most {
+		if s.large() && !*full && !*every {
 			continue
 		}
 		for _, f := range flows(s) {
@@ -68,7 +68,7 @@ func eachPoint(t *testing.T, every int, pick func(shape, flow) bool, test func(t
 			t.Run(s.name+"/"+f.name, func(t *testing.T) {
 				t.Parallel()
 				calls := reference(t, s, f)
-				for _, n := range points(s, len(calls), every) {
+				for _, n := range points(s, calls, at) {
 					test(t, s, f, n, calls)
 				}
 			})
@@ -78,7 +78,7 @@ func eachPoint(t *testing.T, every int, pick func(shape, flow) bool, test func(t
 
 // Whenever the order is taken back, everything turns round, and nothing is lost.
 func TestReversals(t *testing.T) {
-	eachPoint(t, 11, func(s shape, _ flow) bool { return !s.refused }, func(t *testing.T, s shape, f flow, n int, _ []call) {
+	eachPoint(t, complete(11), func(s shape, _ flow) bool { return !s.refused }, func(t *testing.T, s shape, f flow, n int, _ []call) {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			tried.crashes.Add(1)
 			inWorld(t, s, *first, func(w *world) {
@@ -89,21 +89,17 @@ func TestReversals(t *testing.T) {
 	})
 }
 
-// A process is killed while it turns round: at every call of every reversal, for the smallest cluster; for others at those
-// calls that change something, of reversals in every tenth place.
+// A process is killed while it turns round, at every call that changes something.
 func TestCrashesWhileTurning(t *testing.T) {
 	pick := func(s shape, f flow) bool {
-		return (s.name == "one" || s.name == "six" && *full) && f.name != "cleanup"
+		return (s.name == "one" || s.name == "six" && *every) && (f.name == "hibernate" || f.name == "resume")
 	}
-	eachPoint(t, 17, pick, func(t *testing.T, s shape, f flow, n int, _ []call) {
-		if s.name != "one" && n%10 != 1 {
-			return
-		}
+	eachPoint(t, stride{daily: 31, full: 5}, pick, func(t *testing.T, s shape, f flow, n int, _ []call) {
 		turned := reversed(f, n)
 		t.Run(turned.name, func(t *testing.T) {
 			calls := reference(t, s, turned)
 			for m := n; m <= len(calls); m++ {
-				if !*full && m%5 != 0 || s.name != "one" && !calls[m-1].changes {
+				if !*every && !calls[m-1].changes || !*full && m%3 != 0 {
 					continue
 				}
 				for _, late := range []bool{false, true} {
@@ -123,7 +119,7 @@ func TestCrashesWhileTurning(t *testing.T) {
 // The ClusterDeployment is deleted at every point. No server is left paused; with preserveOnDelete nothing is lost, and
 // another ClusterDeployment wakes what was kept.
 func TestDeletions(t *testing.T) {
-	eachPoint(t, 13, func(s shape, _ flow) bool { return s.name != "prefixes" }, func(t *testing.T, s shape, f flow, n int, _ []call) {
+	eachPoint(t, complete(13), func(s shape, _ flow) bool { return s.name != "prefixes" }, func(t *testing.T, s shape, f flow, n int, _ []call) {
 		for _, keep := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%d-keep-%v", n, keep), func(t *testing.T) {
 				tried.crashes.Add(1)

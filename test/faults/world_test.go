@@ -136,7 +136,7 @@ func (w *world) introduce(id string) {
 	installed := metav1.NewTime(time.Now().Add(-24 * time.Hour))
 	cd.Status.InstalledTimestamp = &installed
 	w.hub.newUID(cd)
-	must(w.hub.WithWatch.Create(context.Background(), cd))
+	must(w.hub.shelf.Create(context.Background(), cd))
 	w.hub.changed(key(id))
 }
 
@@ -146,12 +146,12 @@ func (w *world) credentials(id, cloudsYAML string) {
 	data := map[string][]byte{credentialsKey: []byte(cloudsYAML)}
 	if old := w.hub.secret(name); old != nil {
 		old.Data = data
-		must(w.hub.WithWatch.Update(context.Background(), old))
+		must(w.hub.shelf.Update(context.Background(), old))
 		return
 	}
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: name.Namespace, Name: name.Name}, Data: data}
 	w.hub.newUID(secret)
-	must(w.hub.WithWatch.Create(context.Background(), secret))
+	must(w.hub.shelf.Create(context.Background(), secret))
 }
 
 func key(id string) types.NamespacedName { return types.NamespacedName{Namespace: namespace, Name: id} }
