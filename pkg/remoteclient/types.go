@@ -36,7 +36,6 @@ func mapper() meta.RESTMapper {
 		storagev1.SchemeGroupVersion.WithKind("CSINode"),
 		certificatesv1.SchemeGroupVersion.WithKind("CertificateSigningRequest"),
 		openshift("config", "v1", "ClusterOperator"),
-		openshift("config", "v1", "ClusterVersion"),
 	} {
 		m.Add(kind, meta.RESTScopeRoot)
 	}

@@ -8,6 +8,10 @@ const (
 	// AnnotationPowerStatePause with a true value makes the power state unmanaged; it is then shown as Unknown.
 	AnnotationPowerStatePause = "hive.openshift.io/powerstate-pause"
 
+	// AnnotationFakeCluster with a true value says that there is no cluster: nothing is asked of a cloud or of a cluster's
+	// API for this ClusterDeployment.
+	AnnotationFakeCluster = "hive.openshift.io/fake-cluster"
+
 	// AnnotationRelocate says that the ClusterDeployment is moving, or has moved, to another hub. Its value is
 	// "<name of the ClusterRelocate>/<status>", see RelocateStatusComplete.
 	AnnotationRelocate = "hive.openshift.io/relocate"
