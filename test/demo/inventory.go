@@ -46,7 +46,10 @@ func (p *play) look(ctx context.Context) (look, error) {
 	if err := p.manager.Failure(); err != nil {
 		return look{}, err
 	}
-	now := look{record: map[string]string{}, servers: map[string]string{}, snapshots: map[string]string{}}
+	now := look{
+		record: map[string]string{}, servers: map[string]string{}, snapshots: map[string]string{},
+		nodes: map[string]string{}, machines: map[string]string{},
+	}
 	for _, server := range p.cloud.Servers() {
 		if server.Status != "DELETED" {
 			now.servers[short(server.Name)] = server.Status
@@ -56,6 +59,9 @@ func (p *play) look(ctx context.Context) (look, error) {
 		now.snapshots[short(image.Machine)] = image.Status
 	}
 	if err := p.lookAtRecord(ctx, now.record); err != nil {
+		return look{}, err
+	}
+	if err := p.lookInside(ctx, now); err != nil {
 		return look{}, err
 	}
 	cd := &hivev1.ClusterDeployment{}

@@ -58,7 +58,8 @@ func run(ctx context.Context, o options) bool {
 	case err == nil && o.keep:
 		fmt.Println("\ndemo: all gone")
 	case err == nil:
-		fmt.Printf("\ndemo: ok hibernate=%.1fs resume=%.1fs\n", result.hibernate.Seconds(), result.resume.Seconds())
+		fmt.Printf("\ndemo: ok hibernate=%.1fs resume=%.1fs nodes=%d/%d machines=%d/%d\n", result.hibernate.Seconds(),
+			result.resume.Seconds(), result.inside.Nodes, len(result.before.Nodes), result.inside.Machines, len(result.before.Machines))
 	case ctx.Err() != nil:
 		fmt.Println("\ndemo: interrupted, all gone")
 	default:

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -14,6 +15,7 @@ import (
 
 	hivev1 "github.com/overwinter/overwinter/apis/hive/v1"
 	"github.com/overwinter/overwinter/test/cloud"
+	"github.com/overwinter/overwinter/test/guest"
 )
 
 const (
@@ -32,8 +34,12 @@ type play struct {
 	key      types.NamespacedName
 }
 
-// result is how long both directions took.
-type result struct{ hibernate, resume time.Duration }
+// result is how long both directions took, and how much of the cluster's inside came back.
+type result struct {
+	hibernate, resume time.Duration
+	before            guest.Census
+	inside            guest.Comparison
+}
 
 func newPlay(s *stage) *play {
 	return &play{
@@ -94,18 +100,22 @@ func clusterDeployment(meta metav1.ObjectMeta) *hivev1.ClusterDeployment {
 // cycle puts the cluster to sleep, wakes it, and checks what came of it.
 func (p *play) cycle(ctx context.Context) (result, error) {
 	var r result
+	var err error
+	if r.before, err = p.installed(ctx); err != nil {
+		return r, err
+	}
 	before := p.inventory()
 	before.print("Before")
+	printInside(r.before)
 	p.cloud.Ledger().Reset()
 
-	var err error
 	if r.hibernate, err = p.order(ctx, hivev1.ClusterPowerStateHibernating); err != nil {
 		return r, err
 	}
 	asleep := p.inventory()
 	asleep.print("Asleep")
 	fmt.Printf("  %d requests to OpenStack\n", p.cloud.Ledger().Count())
-	if err := before.checkAsleep(asleep); err != nil {
+	if err := errors.Join(p.printRemembered(ctx, r.before), before.checkAsleep(asleep)); err != nil {
 		return r, err
 	}
 	fmt.Println("  checked: the quota is free, each server has its snapshot, all ports are kept with their addresses")
@@ -114,17 +124,34 @@ func (p *play) cycle(ctx context.Context) (result, error) {
 	if r.resume, err = p.order(ctx, hivev1.ClusterPowerStateRunning); err != nil {
 		return r, err
 	}
+	if err := p.checkAwake(ctx, before); err != nil {
+		return r, err
+	}
+	p.timeline.begin(fmt.Sprintf("Once the cluster has been well for a while (here %s), its snapshots and its record go",
+		cleanupAfter))
+	if err := p.wait(ctx, "the clean-up", p.cleanedUp); err != nil {
+		return r, err
+	}
+	// By now whatever deletes Nodes of servers that are gone has looked at them.
+	r.inside, err = p.compare(ctx, r.before)
+	return r, err
+}
+
+// checkAwake shows a cluster that is to be what it was.
+func (p *play) checkAwake(ctx context.Context, before inventory) error {
 	after := p.inventory()
 	after.print("Awake")
 	fmt.Printf("  %d requests to OpenStack\n", p.cloud.Ledger().Count())
+	census, err := p.guest.Census(ctx)
+	if err != nil {
+		return err
+	}
+	printInside(census)
 	if err := before.checkAwake(after, p.cloud.Regressions()); err != nil {
-		return r, err
+		return err
 	}
 	fmt.Println("  checked: all servers have their names, flavors, tags, ports and addresses; no disk went back in time")
-
-	p.timeline.begin(fmt.Sprintf("Once the cluster has been well for a while (here %s), its snapshots and its record go",
-		cleanupAfter))
-	return r, p.wait(ctx, "the clean-up", p.cleanedUp)
+	return nil
 }
 
 // order does what `oc patch` does, and returns how long it took until the cluster was there.
@@ -204,6 +231,14 @@ func (p *play) improvise(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	kubeconfig, err := p.guest.Kubeconfig()
+	if err != nil {
+		return err
+	}
+	inside, err := p.write("cluster.kubeconfig", string(kubeconfig))
+	if err != nil {
+		return err
+	}
 	fmt.Printf(`
 In another terminal:
   export KUBECONFIG=%s
@@ -213,6 +248,7 @@ In another terminal:
   kubectl get cd %s -n %s -w
   kubectl describe cd %s -n %s
   kubectl get secret %s-hibernation -n %s -o yaml
+  kubectl --kubeconfig %s get nodes,machines -A     # of the cluster itself
 
 The simulated OpenStack speaks to OpenStack's own client, too:
   OS_CLIENT_CONFIG_FILE=%s openstack --os-cloud %s server list
@@ -220,7 +256,7 @@ The simulated OpenStack speaks to OpenStack's own client, too:
 Here is what happens. Ctrl-C ends it.
 `, p.hub.Kubeconfig, patchCommand("kubectl", hivev1.ClusterPowerStateHibernating),
 		patchCommand("kubectl", hivev1.ClusterPowerStateRunning), name, namespace, name, namespace, name, namespace,
-		clouds, cloud.CloudName)
+		inside, clouds, cloud.CloudName)
 	ticker := time.NewTicker(pollInterval)
 	defer ticker.Stop()
 	for {

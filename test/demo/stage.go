@@ -17,6 +17,7 @@ import (
 	"github.com/overwinter/overwinter/test/cloud"
 	"github.com/overwinter/overwinter/test/env"
 	"github.com/overwinter/overwinter/test/guest"
+	"github.com/overwinter/overwinter/test/guest/controllers"
 )
 
 const (
@@ -29,6 +30,10 @@ const (
 	// kubeletBoot and operatorsRollOut are how long the pretended cluster takes after its servers run.
 	kubeletBoot      = 3 * time.Second
 	operatorsRollOut = 7 * time.Second
+	// nodesNotReady is how long the kubelets say that their Nodes are not ready; controllersLead is when the cluster's own
+	// controllers are at work again, which would delete such Nodes.
+	nodesNotReady   = 6 * time.Second
+	controllersLead = 12 * time.Second
 )
 
 // stage is all that the demo starts.
@@ -127,14 +132,23 @@ func (s *stage) openGuest(ctx, start context.Context) error {
 		return err
 	}
 	var err error
+	source := guest.CloudServers(s.cloud, infraID)
+	lifecycle := &controllers.Cloud{Source: source}
+	checks := &controllers.HealthChecks{}
 	s.guest, err = guest.Start(ctx, s.env, guest.Options{
-		Name:   "cluster",
-		Source: guest.CloudServers(s.cloud, infraID),
-		Boot:   kubeletBoot,
-		Settle: operatorsRollOut,
+		Name:     "cluster",
+		Source:   source,
+		Boot:     kubeletBoot,
+		NotReady: nodesNotReady,
+		Settle:   operatorsRollOut,
+		Controllers: []guest.Controller{
+			lifecycle.Controller(controllersLead), controllers.Machines(source, controllersLead),
+			checks.Controller(0), controllers.Collector(0),
+		},
 	})
 	if err == nil {
-		fmt.Println("- a kube-apiserver that plays the cluster's own API, up while its servers are")
+		fmt.Println("- a kube-apiserver that plays the cluster's own API, up while its servers are, with the controllers\n" +
+			"  that delete Nodes and replace Machines of servers that are gone")
 	}
 	return err
 }

@@ -27,6 +27,7 @@ type timeline struct {
 type look struct {
 	powerState, message        string
 	record, servers, snapshots map[string]string
+	nodes, machines            map[string]string
 }
 
 // begin sets the time to 0 and announces what is about to happen.
@@ -45,6 +46,8 @@ func (t *timeline) show(now look) {
 	t.changes("Secret", t.last.record, now.record, "deleted")
 	t.changes("server", t.last.servers, now.servers, "gone")
 	t.changes("snapshot", t.last.snapshots, now.snapshots, "deleted")
+	t.changes("Node", t.last.nodes, now.nodes, "gone")
+	t.changes("Machine", t.last.machines, now.machines, "gone")
 	if now.powerState != t.last.powerState {
 		t.line("powerState", now.powerState)
 		if now.message != "" {

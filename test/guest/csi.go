@@ -58,14 +58,7 @@ func rollOut(ctx context.Context, c client.Client, nodes []corev1.Node, pods []c
 // tend does what a kubelet does with a pod of its Node: it starts it, or ends it.
 func (m *machine) tend(ctx context.Context, c client.Client, node *corev1.Node, pod *corev1.Pod, now time.Time) error {
 	if pod.DeletionTimestamp != nil {
-		if pod.UID == m.driver {
-			if err := m.unregisterDriver(ctx, c); err != nil {
-				return err
-			}
-			m.driver = ""
-		}
-		err := c.Delete(ctx, pod, client.GracePeriodSeconds(0), client.Preconditions{UID: &pod.UID})
-		return client.IgnoreNotFound(err)
+		return m.end(ctx, c, pod)
 	}
 	if pod.Status.Phase != corev1.PodRunning {
 		before := client.MergeFrom(pod.DeepCopy())
@@ -88,6 +81,18 @@ func (m *machine) tend(ctx context.Context, c client.Client, node *corev1.Node, 
 		m.driver = pod.UID
 	}
 	return err
+}
+
+// end takes a pod off that is to go.
+func (m *machine) end(ctx context.Context, c client.Client, pod *corev1.Pod) error {
+	if pod.UID == m.driver {
+		if err := m.unregisterDriver(ctx, c); err != nil {
+			return err
+		}
+		m.driver = ""
+	}
+	err := c.Delete(ctx, pod, client.GracePeriodSeconds(0), client.Preconditions{UID: &pod.UID})
+	return client.IgnoreNotFound(err)
 }
 
 // registerDriver says in the CSINode which instance the driver sees itself on. A CSINode that is there keeps its owner,

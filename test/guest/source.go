@@ -20,15 +20,15 @@ type ServerSource interface {
 	Servers(ctx context.Context) ([]Server, error)
 }
 
-// providerPrefix begins every providerID of an OpenStack cluster; the server's UUID follows.
-const providerPrefix = "openstack:///"
+// ProviderPrefix begins every providerID of an OpenStack cluster; the server's UUID follows.
+const ProviderPrefix = "openstack:///"
 
 // ProviderID returns the providerID of a Node or Machine on a server, empty without one.
 func ProviderID(server string) string {
 	if server == "" {
 		return ""
 	}
-	return providerPrefix + server
+	return ProviderPrefix + server
 }
 
 // CloudServers returns the source for a cluster on a simulated OpenStack.

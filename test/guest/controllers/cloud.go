@@ -80,7 +80,7 @@ func (c *Cloud) run(ctx context.Context, api *env.API) error {
 	defer factory.Shutdown()
 	for !synced() {
 		if err := pause(ctx, 50*time.Millisecond); err != nil {
-			return nil //nolint:nilerr // it is to end
+			return err
 		}
 	}
 	c.lead(true)
@@ -162,7 +162,7 @@ func (i instances) server(ctx context.Context, node *corev1.Node) (guest.Server,
 	switch {
 	case node.Spec.ProviderID == "":
 		return guest.Server{}, errNoServerNamed
-	case !strings.HasPrefix(node.Spec.ProviderID, guest.ProviderID("")):
+	case !strings.HasPrefix(node.Spec.ProviderID, guest.ProviderPrefix):
 		return guest.Server{}, fmt.Errorf("ProviderID %q didn't match expected format", node.Spec.ProviderID)
 	}
 	return guest.Server{}, cloudprovider.InstanceNotFound
