@@ -150,6 +150,15 @@ func TestRequestor(t *testing.T) {
 	table.check(t)
 }
 
+// Who wonders why a renewal is left alone reads whose business it is.
+func TestRenewalIsAnothers(t *testing.T) {
+	g := NewWithT(t)
+	renewal := changed(clientCSR(t, "c", clientAsk("worker-0")), func(c *csr) {
+		c.Spec.Username, c.Spec.Groups = "system:node:worker-0", []string{"system:nodes", "system:authenticated"}
+	})
+	g.Expect(Decide(renewal, testWorld()).Why).To(ContainSubstring("kube-controller-manager"))
+}
+
 func TestGroups(t *testing.T) {
 	table := refusals{}
 	both(t, table, "none", RuleGroups, func(c *csr) { c.Spec.Groups = nil })

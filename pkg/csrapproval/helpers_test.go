@@ -173,6 +173,7 @@ func cluster() ([]corev1.Node, []coordinationv1.Lease, []unstructured.Unstructur
 			corev1.NodeAddress{Type: corev1.NodeInternalIP, Address: "fd00::10"},
 			corev1.NodeAddress{Type: corev1.NodeInternalDNS, Address: "10.0.0.98"},
 			corev1.NodeAddress{Type: corev1.NodeInternalIP, Address: "no-address"},
+			corev1.NodeAddress{Type: corev1.NodeInternalDNS, Address: "."},
 			corev1.NodeAddress{Type: "Other", Address: "other"}, corev1.NodeAddress{Type: "Other", Address: "10.0.0.99"})...),
 		testMachine("m-worker-1", "worker-1", usual("worker-1", "10.0.0.11")...),
 		testMachine("m-twice", "twice", usual("twice", "10.0.0.12")...),
