@@ -12,11 +12,15 @@ func (s *Session) pauseHealthChecks(ctx context.Context) (Progress, error) {
 	if r.Cut == nil || r.HealthChecks == nil || r.HealthChecks.Asked == r.Cut.Cycle || s.cluster.PauseHealthChecks == nil || r.Unobserved != "" {
 		return done(), nil
 	}
-	r.HealthChecks.Asked, r.HealthChecks.Failed = r.Cut.Cycle, ""
+	failed := ""
 	if err := s.cluster.PauseHealthChecks(ctx); err != nil {
-		r.HealthChecks.Failed = err.Error()
+		if ctx.Err() != nil {
+			return Progress{}, err
+		}
+		failed = err.Error()
 		s.event("Warning", "HealthChecksNotPaused", fmt.Sprintf("the cluster's MachineHealthChecks could not all be paused, and may replace machines while it wakes: %v", err))
 	}
+	r.HealthChecks.Asked, r.HealthChecks.Failed = r.Cut.Cycle, failed
 	// Saved before the first pause: a paused cluster would not answer another try.
 	return done(), s.save(ctx)
 }
@@ -36,8 +40,7 @@ func (s *Session) endHealthChecks(ctx context.Context, do func(context.Context) 
 	if err := s.load(ctx); err != nil {
 		return err
 	}
-	r := s.record
-	if r != nil && (r.Cut != nil || r.behindSeal()) {
+	if s.record != nil && (s.record.Cut != nil || s.record.behindSeal()) {
 		return nil
 	}
 	if do != nil {
@@ -45,22 +48,27 @@ func (s *Session) endHealthChecks(ctx context.Context, do func(context.Context) 
 			return err
 		}
 	}
-	if r == nil || r.HealthChecks == nil {
+	return s.healthChecksEnded(ctx)
+}
+
+func (s *Session) healthChecksEnded(ctx context.Context) error {
+	if s.record == nil || s.record.HealthChecks == nil {
 		return nil
 	}
-	r.HealthChecks = nil
+	s.record.HealthChecks = nil
 	return s.save(ctx)
 }
 
 // releaseHealthChecks tries once to un-pause the MachineHealthChecks of a cluster that stays when its ClusterDeployment goes.
 func (s *Session) releaseHealthChecks(ctx context.Context) error {
-	if s.record.HealthChecks == nil || s.dropping || s.record.behindSeal() {
+	if s.record.HealthChecks == nil || s.cluster.ResumeHealthChecks == nil || s.dropping || s.record.behindSeal() {
 		return nil
 	}
-	if err := s.ResumeHealthChecks(ctx); err != nil {
+	if err := s.cluster.ResumeHealthChecks(ctx); err != nil {
 		s.event("Warning", "HealthChecksPaused", fmt.Sprintf("the MachineHealthChecks that were paused for the hibernation stay paused, since the cluster could not be asked to un-pause them: %v", err))
+		return nil
 	}
-	return nil
+	return s.healthChecksEnded(ctx)
 }
 
 // Remember saves what a cluster that wakes says of itself, as far as the record does not hold it yet, before anything of it is

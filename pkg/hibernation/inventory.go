@@ -95,7 +95,8 @@ func (s *Session) observe(ctx context.Context) (observation, error) {
 	o, err := s.cluster.Observe(ctx)
 	var refusal *Refusal
 	switch {
-	case errors.As(err, &refusal):
+	case errors.As(err, &refusal), err != nil && ctx.Err() != nil:
+		// What was not waited for says nothing of the cluster.
 		return observation{}, err
 	case err != nil:
 		s.log.WithError(err).Warn("the cluster could not be asked about its nodes before hibernating")

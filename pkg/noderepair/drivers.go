@@ -19,13 +19,7 @@ const (
 // Node names the old server, can't be changed, and belongs to that Node: it is removed. A pod that is older than its Node is
 // deleted, unless it has registered since.
 func (r *repair) restartDrivers(ctx context.Context) error {
-	swapped := map[string]*corev1.Node{}
-	for name, node := range r.nodes {
-		m := r.plan.machineOfNode(name, node.Spec.ProviderID)
-		if m != nil && node.Annotations[RestoredAnnotation] != "" && !r.stale(m, node) && isReady(node) && (r.plan.Alive == nil || r.plan.Alive(name)) {
-			swapped[name] = node
-		}
-	}
+	swapped := r.swapped()
 	if len(swapped) == 0 {
 		return nil
 	}
@@ -51,6 +45,21 @@ func (r *repair) restartDrivers(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// swapped returns the Nodes that were made again, have their servers' IDs, and whose kubelets report that they are Ready.
+func (r *repair) swapped() map[string]*corev1.Node {
+	out := map[string]*corev1.Node{}
+	for name, node := range r.nodes {
+		m := r.plan.machineOfNode(name, node.Spec.ProviderID)
+		if m == nil || r.stale(m, node) || node.Annotations[RestoredAnnotation] == "" || !isReady(node) {
+			continue
+		}
+		if r.plan.Alive == nil || r.plan.Alive(name) {
+			out[name] = node
+		}
+	}
+	return out
 }
 
 // dropRegistrations deletes the CSINodes that are of the Nodes' predecessors, as the garbage collector does later, and returns

@@ -14,7 +14,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/overwinter/overwinter/pkg/hibernation"
@@ -28,16 +27,12 @@ const (
 	phaseFailed = "Failed"
 )
 
-// signers returns the Secrets of the certificates without which kubelets and the control plane do not know each other: the
-// ones by which kubelets' certificates are signed, and those of the API server and its clients.
-func signers() []types.NamespacedName {
-	const controllerManager, apiServer = "openshift-kube-controller-manager-operator", "openshift-kube-apiserver-operator"
-	return []types.NamespacedName{
-		{Namespace: controllerManager, Name: "csr-signer"},
-		{Namespace: controllerManager, Name: "csr-signer-signer"},
-		{Namespace: apiServer, Name: "kube-apiserver-to-kubelet-signer"},
-		{Namespace: apiServer, Name: "kube-control-plane-signer"},
-		{Namespace: apiServer, Name: "aggregator-client-signer"},
+// signers returns the Secrets of the certificates without which kubelets and the control plane do not know each other, by
+// namespace: the ones by which kubelets' certificates are signed, and those of the API server and its clients.
+func signers() map[string][]string {
+	return map[string][]string{
+		"openshift-kube-controller-manager-operator": {"csr-signer", "csr-signer-signer"},
+		"openshift-kube-apiserver-operator":          {"kube-apiserver-to-kubelet-signer", "kube-control-plane-signer", "aggregator-client-signer"},
 	}
 }
 
@@ -57,10 +52,8 @@ func Observe(ctx context.Context, c client.Reader) (hibernation.Observation, err
 		machines = nil
 	}
 	o := observed(nodes.Items, machines)
-	for _, key := range signers() {
-		if s, ok := signer(ctx, c, key); ok {
-			o.Signers = append(o.Signers, s)
-		}
+	for _, namespace := range slices.Sorted(maps.Keys(signers())) {
+		o.Signers = append(o.Signers, readSigners(ctx, c, namespace, signers()[namespace])...)
 	}
 	return o, nil
 }
@@ -116,18 +109,23 @@ func isReady(node *corev1.Node) bool {
 	return false
 }
 
-// signer reads when a signer expires, without reading the Secret itself.
-func signer(ctx context.Context, c client.Reader, key types.NamespacedName) (hibernation.Signer, bool) {
-	secret := &metav1.PartialObjectMetadata{}
-	secret.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
-	if err := c.Get(ctx, key, secret); err != nil {
-		return hibernation.Signer{}, false
+// readSigners reads when signers expire, without reading the Secrets themselves.
+func readSigners(ctx context.Context, c client.Reader, namespace string, names []string) []hibernation.Signer {
+	secrets := &metav1.PartialObjectMetadataList{}
+	secrets.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("SecretList"))
+	if err := c.List(ctx, secrets, client.InNamespace(namespace)); err != nil {
+		return nil
 	}
-	notAfter, err := time.Parse(time.RFC3339, secret.Annotations[notAfterAnnotation])
-	if err != nil {
-		return hibernation.Signer{}, false
+	var out []hibernation.Signer
+	for i := range secrets.Items {
+		secret := &secrets.Items[i]
+		notAfter, err := time.Parse(time.RFC3339, secret.Annotations[notAfterAnnotation])
+		if err != nil || !slices.Contains(names, secret.Name) {
+			continue
+		}
+		out = append(out, hibernation.Signer{Name: namespace + "/" + secret.Name, NotAfter: notAfter.UTC()})
 	}
-	return hibernation.Signer{Name: key.String(), NotAfter: notAfter.UTC()}, true
+	return out
 }
 
 // listMachineAPI lists objects of the machine API. A cluster without it has none.

@@ -57,6 +57,18 @@ type RecordKeeper interface {
 	Summary(ctx context.Context, cd *hivev1.ClusterDeployment, c client.Client, logger log.FieldLogger) (hibernation.Summary, error)
 }
 
+// Caretaker is what an actuator also is that remembers what is done inside of a cluster.
+type Caretaker interface {
+	// Remember saves what a cluster that wakes says of itself, as far as it is not known, and returns what is then remembered.
+	Remember(ctx context.Context, cd *hivev1.ClusterDeployment, c client.Client, o hibernation.Observation, logger log.FieldLogger) (hibernation.Summary, error)
+
+	// ResumeHealthChecks un-pauses the MachineHealthChecks that were paused for a hibernation, and remembers that.
+	ResumeHealthChecks(ctx context.Context, cd *hivev1.ClusterDeployment, c client.Client, logger log.FieldLogger) error
+
+	// ForgetHealthChecks gives that up.
+	ForgetHealthChecks(ctx context.Context, cd *hivev1.ClusterDeployment, c client.Client, logger log.FieldLogger) error
+}
+
 // Registry holds the actuators. It is built once, where the manager is wired, and not changed afterwards.
 type Registry struct {
 	actuators []HibernationActuator

@@ -27,11 +27,10 @@ func (v *visit) cleanup(ctx context.Context, record hibernation.Summary) (Outcom
 	if !ok {
 		return Outcome{}, nil
 	}
-	ready, _ := readyNow(v.cd)
-	due := ready.Add(v.options.CleanupAfter)
-	if v.memo.cleanupFrom.After(due) {
-		due = v.memo.cleanupFrom
+	if err := v.resumeHealthChecksLate(ctx, record); err != nil {
+		return v.quietly(ctx, err), nil
 	}
+	due := v.cleanupDue(record)
 	if left := due.Sub(v.now); left > 0 {
 		return Outcome{After: left}, nil
 	}
@@ -51,6 +50,18 @@ func (v *visit) cleanup(ctx context.Context, record hibernation.Summary) (Outcom
 	}
 	v.memo.succeeded()
 	return v.cleaned(ctx, progress)
+}
+
+// cleanupDue returns when what was kept may go. There is no need to keep a record that holds no more than what has been done.
+func (v *visit) cleanupDue(record hibernation.Summary) time.Time {
+	due, _ := readyNow(v.cd)
+	if record.Sealed || record.Leftovers > 0 {
+		due = due.Add(v.options.CleanupAfter)
+	}
+	if v.memo.cleanupFrom.After(due) {
+		return v.memo.cleanupFrom
+	}
+	return due
 }
 
 // keepSnapshots waits until the cluster is well again. Its owner is told once that lasts: it still shows as running.

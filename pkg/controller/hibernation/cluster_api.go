@@ -17,7 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/overwinter/overwinter/pkg/hibernation"
+	"github.com/overwinter/overwinter/pkg/remoteclient"
 )
 
 // What is read from the API of a cluster itself.
@@ -53,39 +53,6 @@ func (n nodes) renewed(name string, atFirst map[string]time.Time) bool {
 	return ok && now.After(atFirst[name])
 }
 
-// verdict tells whether enough Nodes are ready, and else what is waited for.
-func (n nodes) verdict(atFirst map[string]time.Time, record hibernation.Summary) (string, bool) {
-	var lag []string
-	controlPlane := 0
-	for i := range n.items {
-		node := &n.items[i]
-		if isControlPlane(node) {
-			controlPlane++
-		}
-		switch {
-		case !n.renewed(node.Name, atFirst):
-			lag = append(lag, node.Name+": has not reported since the resume")
-		case !isReady(node):
-			lag = append(lag, node.Name+": not ready")
-		}
-	}
-	ready, lag := len(n.items)-len(lag), sorted(lag)
-	if record.Observation != nil {
-		expected := record.Observation.NodesReady
-		if ready >= expected {
-			return "", true
-		}
-		return lagging(fmt.Sprintf("%d of %d Nodes are ready", ready, expected), lag), false
-	}
-	if controlPlane < record.ControlPlane {
-		return lagging(fmt.Sprintf("%d of %d control plane Nodes exist", controlPlane, record.ControlPlane), lag), false
-	}
-	if len(n.items) == 0 {
-		return "The cluster has no Node yet", false
-	}
-	return lagging(fmt.Sprintf("%d of %d Nodes are ready", ready, len(n.items)), lag), len(lag) == 0
-}
-
 // readyControlPlane returns how many of the control plane's Nodes are Ready.
 func (n nodes) readyControlPlane() int {
 	ready := 0
@@ -95,21 +62,6 @@ func (n nodes) readyControlPlane() int {
 		}
 	}
 	return ready
-}
-
-// countReadyNodes returns how many Nodes are Ready.
-func countReadyNodes(ctx context.Context, remote client.Reader) (int, error) {
-	list := &corev1.NodeList{}
-	if err := remote.List(ctx, list); err != nil {
-		return 0, fmt.Errorf("list Nodes: %w", err)
-	}
-	ready := 0
-	for i := range list.Items {
-		if isReady(&list.Items[i]) {
-			ready++
-		}
-	}
-	return ready, nil
 }
 
 func isReady(node *corev1.Node) bool {
@@ -169,17 +121,25 @@ func operatorFaults(operator *unstructured.Unstructured) []string {
 	return wrong
 }
 
-// remoteMessage says in a condition why the cluster's API could not be asked. Errors of the network come in many forms
-// that alternate while a cluster boots (and hold port numbers), so they all read the same; the log has them.
+// remoteMessage says in a condition why the cluster's API could not be asked. The log has the error itself.
 func remoteMessage(v *visit, err error) string {
 	v.logger.WithError(err).Debug("the cluster's API could not be asked")
+	return remoteWords(err)
+}
+
+// remoteWords says it. Errors of the network come in many forms that alternate while a cluster boots (and hold port
+// numbers), so they all read the same.
+func remoteWords(err error) string {
 	var (
 		untrusted *x509.UnknownAuthorityError
 		unknown   x509.UnknownAuthorityError
 		expired   x509.CertificateInvalidError
 		hostname  x509.HostnameError
+		refusal   *remoteclient.Refusal
 	)
 	switch {
+	case errors.As(err, &refusal):
+		return refusal.Message
 	case apierrors.IsUnauthorized(err):
 		return "The cluster's API refuses the credentials in the admin kubeconfig"
 	case apierrors.IsForbidden(err), apierrors.IsNotFound(err):

@@ -66,6 +66,9 @@ type Reconciler struct {
 	Remote remoteclient.Factory
 	// Recorder takes the events.
 	Recorder events.EventRecorder
+	// Approve approves the certificates that the Nodes of a cluster that wakes ask for, and returns the names of the requests;
+	// nil means that none is approved.
+	Approve func(ctx context.Context, remote client.Client, logger log.FieldLogger, now time.Time) ([]string, error)
 	// Logger takes the logs.
 	Logger log.FieldLogger
 

@@ -39,6 +39,17 @@ type memo struct {
 	// recordless is the ClusterDeployment for which no record was found, and so none is looked for.
 	recordless string
 
+	// early are the Leases of the Nodes when the cluster first answered, while not all machines run yet.
+	early map[string]time.Time
+	// approvedAt is when certificates were last approved.
+	approvedAt time.Time
+	// healthChecksSince is since when the MachineHealthChecks can't be un-paused.
+	healthChecksSince time.Time
+	// wakeBy is when the certificates of a cluster that sleeps expire, nil if that was not looked up; toldLate and toldYoung
+	// that its owner was told.
+	wakeBy              *time.Time
+	toldLate, toldYoung bool
+
 	// awake is what is known of the present resume; nil before the machines run.
 	awake *resume
 	// slept is the record of the hibernation that this process saw last, until the cluster is ready again: one that is

@@ -12,6 +12,7 @@ import (
 
 	hivev1 "github.com/overwinter/overwinter/apis/hive/v1"
 	"github.com/overwinter/overwinter/pkg/hibernation"
+	"github.com/overwinter/overwinter/pkg/noderepair"
 	"github.com/overwinter/overwinter/pkg/openstackclient"
 	"github.com/overwinter/overwinter/pkg/remoteclient"
 )
@@ -31,6 +32,9 @@ type Session interface {
 	Cleanup(ctx context.Context) (hibernation.Progress, error)
 	Release(ctx context.Context, keep bool) (hibernation.Progress, error)
 	Summary(ctx context.Context) (hibernation.Summary, error)
+	Remember(ctx context.Context, o hibernation.Observation) error
+	ResumeHealthChecks(ctx context.Context) error
+	ForgetHealthChecks(ctx context.Context) error
 }
 
 // SessionFunc begins a session. Without a cloud it can tell what the record says, and let go of one that is final.
@@ -57,6 +61,7 @@ var (
 	_ Cleaner             = &OpenStackActuator{}
 	_ Releaser            = &OpenStackActuator{}
 	_ RecordKeeper        = &OpenStackActuator{}
+	_ Caretaker           = &OpenStackActuator{}
 )
 
 // NewOpenStackActuator returns the actuator for clusters on OpenStack. The remote factory leads to the clusters, which
@@ -175,10 +180,34 @@ func (a *OpenStackActuator) Release(ctx context.Context, cd *hivev1.ClusterDeplo
 
 // Summary returns what the record says. It needs no credentials.
 func (a *OpenStackActuator) Summary(ctx context.Context, cd *hivev1.ClusterDeployment, _ client.Client, logger log.FieldLogger) (hibernation.Summary, error) {
+	return a.offline(ctx, cd, logger).Summary(ctx)
+}
+
+// offline returns the session of this pass or, where there is none, one that has no cloud.
+func (a *OpenStackActuator) offline(ctx context.Context, cd *hivev1.ClusterDeployment, logger log.FieldLogger) Session {
 	if s, ok := sessionIn[*openstackPass](ctx); ok {
-		return s.Summary(ctx)
+		return s
 	}
-	return a.sessions(a.cluster(cd), nil, logger).Summary(ctx)
+	return a.sessions(a.cluster(cd), nil, logger)
+}
+
+// Remember saves into the record what a cluster that wakes says of itself. It needs no credentials.
+func (a *OpenStackActuator) Remember(ctx context.Context, cd *hivev1.ClusterDeployment, _ client.Client, o hibernation.Observation, logger log.FieldLogger) (hibernation.Summary, error) {
+	s := a.offline(ctx, cd, logger)
+	if err := s.Remember(ctx, o); err != nil {
+		return hibernation.Summary{}, err
+	}
+	return s.Summary(ctx)
+}
+
+// ResumeHealthChecks un-pauses the MachineHealthChecks and has the record forget them. It needs no credentials.
+func (a *OpenStackActuator) ResumeHealthChecks(ctx context.Context, cd *hivev1.ClusterDeployment, _ client.Client, logger log.FieldLogger) error {
+	return a.offline(ctx, cd, logger).ResumeHealthChecks(ctx)
+}
+
+// ForgetHealthChecks has the record forget them.
+func (a *OpenStackActuator) ForgetHealthChecks(ctx context.Context, cd *hivev1.ClusterDeployment, _ client.Client, logger log.FieldLogger) error {
+	return a.offline(ctx, cd, logger).ForgetHealthChecks(ctx)
 }
 
 // tell remembers what a verb found.
@@ -210,23 +239,27 @@ func (a *OpenStackActuator) session(ctx context.Context, cd *hivev1.ClusterDeplo
 
 // cluster tells the engine what it has to know of the ClusterDeployment.
 func (a *OpenStackActuator) cluster(cd *hivev1.ClusterDeployment) hibernation.Cluster {
-	return hibernation.Cluster{
+	cluster := hibernation.Cluster{
 		Namespace: cd.Namespace,
 		Name:      cd.Name,
 		InfraID:   cd.Spec.ClusterMetadata.InfraID,
 		Observe: func(ctx context.Context) (hibernation.Observation, error) {
-			remote, err := a.remote.ClientFor(ctx, cd)
-			if err != nil {
-				return hibernation.Observation{}, err
-			}
-			ready, err := countReadyNodes(ctx, remote)
-			return hibernation.Observation{NodesReady: ready}, err
+			return observe(ctx, a.remote, cd)
+		},
+		ResumeHealthChecks: func(ctx context.Context) error {
+			return inside(ctx, a.remote, cd, noderepair.ResumeHealthChecks)
 		},
 		Event: func(eventType, reason, message string) {
 			a.recorder.Eventf(cd, nil, eventType, reason, actionPowerState, "%s", brief(message, maxNote))
 		},
 		Remake: serversToRemake(cd),
 	}
+	if !skipsRepair(cd) {
+		cluster.PauseHealthChecks = func(ctx context.Context) error {
+			return inside(ctx, a.remote, cd, noderepair.PauseHealthChecks)
+		}
+	}
+	return cluster
 }
 
 // serversToRemake returns the names in the annotation that orders to make servers again from an old snapshot.

@@ -63,6 +63,20 @@ func (f *fakeSession) Summary(context.Context) (hibernation.Summary, error) {
 	return f.record, f.err
 }
 
+func (f *fakeSession) Remember(_ context.Context, o hibernation.Observation) error {
+	f.calls = append(f.calls, "Remember")
+	f.record.Observation = &o
+	return f.err
+}
+func (f *fakeSession) ResumeHealthChecks(context.Context) error {
+	f.calls = append(f.calls, "ResumeHealthChecks")
+	return f.err
+}
+func (f *fakeSession) ForgetHealthChecks(context.Context) error {
+	f.calls = append(f.calls, "ForgetHealthChecks")
+	return f.err
+}
+
 // fakeClouds keeps what it was asked for.
 type fakeClouds struct {
 	client openstackclient.Client
@@ -345,7 +359,8 @@ func TestWhatTheEngineIsTold(t *testing.T) {
 
 	observed, err := r.cluster.Observe(t.Context())
 	r.Expect(err).NotTo(HaveOccurred())
-	r.Expect(observed).To(Equal(hibernation.Observation{NodesReady: 1}))
+	r.Expect(observed.NodesReady).To(Equal(1))
+	r.Expect(observed.Nodes).To(HaveLen(2))
 	gu.err = context.DeadlineExceeded
 	_, err = r.cluster.Observe(t.Context())
 	r.Expect(err).To(HaveOccurred())

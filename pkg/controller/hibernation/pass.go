@@ -1,10 +1,19 @@
 package hibernation
 
-import "context"
+import (
+	"context"
+	"time"
+)
+
+// remoteBudget is for how long one visit talks to the cluster itself, altogether: one that does not answer must not keep a
+// worker from others.
+const remoteBudget = 10 * time.Second
 
 // pass is what the verbs of one reconcile share, so that asking after acting costs no further request.
 type pass struct {
 	session any
+	// remote is for how long the cluster itself has been talked to.
+	remote time.Duration
 }
 
 type passKey struct{}
@@ -29,5 +38,20 @@ func sessionIn[T any](ctx context.Context) (T, bool) {
 func shareIn(ctx context.Context, session any) {
 	if p, ok := ctx.Value(passKey{}).(*pass); ok {
 		p.session = session
+	}
+}
+
+// toRemote returns a context for talking to the cluster itself, for as long as this pass may still do so. The function that
+// comes with it has to be called when that is over.
+func toRemote(ctx context.Context) (context.Context, func()) {
+	p, ok := ctx.Value(passKey{}).(*pass)
+	if !ok {
+		return context.WithTimeout(ctx, remoteBudget)
+	}
+	began := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, remoteBudget-p.remote)
+	return ctx, func() {
+		cancel()
+		p.remote += time.Since(began)
 	}
 }

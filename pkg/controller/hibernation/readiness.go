@@ -25,7 +25,7 @@ type step func(ctx context.Context, v *visit, remote client.Client, record hiber
 
 // steps returns the steps in order.
 func steps() []step {
-	return []step{nodesReady, operatorsSettled, operatorsGood}
+	return []step{nodesReady, operatorsSettled, operatorsGood, healthChecksResumed}
 }
 
 // ready follows a cluster whose machines run until it is ready for use. A cluster that has not slept is taken to be: only
@@ -43,7 +43,9 @@ func (v *visit) ready(ctx context.Context) (Outcome, error) {
 	case !exists && v.memo.slept == nil:
 		return v.running(), v.dropFinalizer(ctx)
 	case v.memo.slept != nil && !record.Sealed:
+		paused := record.HealthChecksPaused
 		record = *v.memo.slept
+		record.Exists, record.HealthChecksPaused = exists, paused
 	}
 	if pending := v.follow(ctx, record); pending != nil {
 		return *pending, nil
@@ -60,6 +62,8 @@ func (v *visit) follow(ctx context.Context, record hibernation.Summary) *Outcome
 	if err != nil {
 		return v.noClient(err)
 	}
+	ctx, done := toRemote(ctx)
+	defer done()
 	for _, step := range steps() {
 		if pending := step(ctx, v, remote, record); pending != nil {
 			return pending
@@ -104,8 +108,22 @@ func nodesReady(ctx context.Context, v *visit, remote client.Client, record hibe
 	if v.memo.awake.leases == nil {
 		v.memo.awake.leases = nodes.leases
 	}
-	if message, enough := nodes.verdict(v.memo.awake.leases, record); !enough {
+	atFirst := v.memo.awake.leases
+	unrepaired := v.repair(ctx, remote, &record, func(name string) bool { return nodes.renewed(name, atFirst) })
+	if len(record.Machines) > 0 && !skipsRepair(v.cd) {
+		if nodes, err = readNodes(ctx, remote); err != nil {
+			pending.Message = remoteMessage(v, err)
+			return pending
+		}
+	}
+	message, enough := nodes.verdict(atFirst, record, !skipsRepair(v.cd))
+	switch {
+	case !enough:
+		v.approve(ctx, remote)
 		pending.Message = message
+		return pending
+	case len(unrepaired) > 0:
+		pending.Message = lagging("The Nodes are ready, and not all is repaired yet", unrepaired)
 		return pending
 	}
 	return nil

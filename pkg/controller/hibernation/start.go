@@ -28,14 +28,19 @@ func (v *visit) start(ctx context.Context) (Outcome, error) {
 	if v.lookedLately() {
 		return v.ready(ctx)
 	}
+	waking := false
 	if shows(v.cd, StateHibernating) {
 		// A cluster that shows as hibernating is not looked at, so it must not show so any more once a machine is started.
 		if err := v.persist(ctx, Outcome{State: StateStarting, Message: "Starting the machines"}); err != nil {
 			return Outcome{}, err
 		}
+		waking = true
 	}
 	if err := v.remember(ctx); err != nil {
 		return v.failed(ctx, StateFailedToStart, err), nil
+	}
+	if waking && v.memo.slept != nil {
+		v.warnExpired(*v.memo.slept)
 	}
 	if err := v.actuator.StartMachines(ctx, v.cd, v.Client, v.logger); err != nil {
 		return v.failed(ctx, StateFailedToStart, err), nil
@@ -88,8 +93,11 @@ func (v *visit) awake(ctx context.Context) (Outcome, error) {
 	v.memo.succeeded()
 	if !running {
 		v.memo.awake = nil
-		return v.starting(ctx, waiting), nil
+		outcome := v.starting(ctx, waiting)
+		outcome.After = soonest(outcome.After, v.repairEarly(ctx))
+		return outcome, nil
 	}
+	v.memo.early = nil
 	if v.memo.awake == nil {
 		v.memo.awake = &resume{}
 	}

@@ -14,8 +14,9 @@ const defaultPace = 15 * time.Second
 // stop brings the cluster nearer to hibernation. A cluster that hibernates already costs nothing.
 func (v *visit) stop(ctx context.Context) (Outcome, error) {
 	if shows(v.cd, StateHibernating) {
-		return Outcome{}, nil
+		return v.asleep(ctx), nil
 	}
+	v.memo.toldLate = false
 	if gated, err := v.syncSetsGate(ctx); err != nil || gated != nil {
 		return orNothing(gated), err
 	}
@@ -25,13 +26,19 @@ func (v *visit) stop(ctx context.Context) (Outcome, error) {
 			return Outcome{}, err
 		}
 	}
+	v.warnYoung()
 	stopped, waiting, err := v.stopMachines(ctx)
 	if err != nil {
 		return v.failedToStop(ctx, err)
 	}
 	v.memo.succeeded()
 	if stopped {
-		return Outcome{State: StateHibernating, Message: "The cluster's machines are stopped"}, nil
+		v.memo.wakeBy = nil
+		if v.memo.slept != nil {
+			v.planWarning(*v.memo.slept)
+		}
+		after := v.asleep(ctx).After
+		return Outcome{State: StateHibernating, Message: "The cluster's machines are stopped" + v.notes(), After: after}, nil
 	}
 	return v.stopping(ctx, waiting), nil
 }
@@ -41,7 +48,7 @@ func (v *visit) stopMachines(ctx context.Context) (bool, []string, error) {
 	err := v.actuator.StopMachines(ctx, v.cd, v.Client, v.logger)
 	if !isRefusal(err) {
 		// Whatever ran may no longer do so. A cluster that was refused runs on, and may be on its way to readiness.
-		v.memo.awake = nil
+		v.memo.awake, v.memo.early = nil, nil
 	}
 	if err == nil {
 		err = v.remember(ctx)
@@ -66,9 +73,9 @@ func (v *visit) stopping(ctx context.Context, waiting []string) Outcome {
 		outcome.State, outcome.Message = StateFailedToStop, lagging("The hibernation failed and is being undone", waiting)
 		outcome.Awake = &Outcome{State: StateStopping, Message: messageSeeHibernating}
 	case hibernation.StageStopping:
-		outcome.State, outcome.Message = StateStopping, lagging("Stopping the machines", waiting)
+		outcome.State, outcome.Message = StateStopping, lagging("Stopping the machines", waiting)+v.notes()
 	default:
-		outcome.State, outcome.Message = StateWaitingToStop, lagging("Waiting for machines to stop", waiting)
+		outcome.State, outcome.Message = StateWaitingToStop, lagging("Waiting for machines to stop", waiting)+v.notes()
 	}
 	return outcome
 }
