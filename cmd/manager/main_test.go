@@ -37,6 +37,7 @@ func TestCommandLine(t *testing.T) {
 		{"unknown controller", []string{"--controllers", "hibernation,nonsense"}, exitUsage, "", "nonsense"},
 		{"no controller", []string{"--controllers", ""}, exitUsage, "", "none is named"},
 		{"no workers", []string{"--workers", "0"}, exitUsage, "", "--workers"},
+		{"no workers for questions", []string{"--unreachable-workers", "0"}, exitUsage, "", "--unreachable-workers"},
 		{"no snapshots", []string{"--snapshots-in-flight", "0"}, exitUsage, "", "--snapshots-in-flight"},
 		{"negative QPS", []string{"--cloud-qps", "-1"}, exitUsage, "", "--cloud-qps"},
 		{"no burst", []string{"--cloud-burst", "0"}, exitUsage, "", "--cloud-burst"},
@@ -86,20 +87,29 @@ func hiveConfigKind() schema.GroupVersionKind {
 func TestHive(t *testing.T) {
 	notServed := &meta.NoKindMatchError{GroupKind: hiveConfigKind().GroupKind()}
 	forbidden := apierrors.NewForbidden(schema.GroupResource{Resource: "hiveconfigs"}, "hive", errors.New("rbac"))
+	disabling := func(names ...any) *unstructured.Unstructured {
+		return hiveConfig(map[string]any{"disabledControllers": names})
+	}
+	both, unreachableOnly := knownControllers(), []string{"unreachable"}
 	tests := []struct {
-		name   string
-		config *unstructured.Unstructured
-		err    error
-		on     bool
-		fails  bool
+		name    string
+		config  *unstructured.Unstructured
+		err     error
+		opts    options
+		runs    []string
+		message string
 	}{
-		{"no Hive", nil, notServed, false, false},
-		{"Hive without a HiveConfig", nil, nil, false, false},
-		{"Hive with all its controllers", hiveConfig(map[string]any{}), nil, true, false},
-		{"others are disabled", hiveConfig(map[string]any{"disabledControllers": []any{"clusterpool"}}), nil, true, false},
-		{"disabled", hiveConfig(map[string]any{"disabledControllers": []any{"clusterpool", "hibernation"}}), nil, false, false},
-		{"not allowed to look", nil, forbidden, false, true},
-		{"nonsense", hiveConfig(map[string]any{"disabledControllers": "hibernation"}), nil, false, true},
+		{"no Hive", nil, notServed, options{controllers: both}, both, ""},
+		{"Hive without a HiveConfig", nil, nil, options{controllers: both}, both, ""},
+		{"Hive with all its controllers", hiveConfig(map[string]any{}), nil, options{controllers: both}, nil, "hibernation controller is on"},
+		{"others are disabled", disabling("clusterpool"), nil, options{controllers: both}, nil, "hibernation controller is on"},
+		{"ours is disabled", disabling("clusterpool", "hibernation"), nil, options{controllers: both}, []string{"hibernation"}, ""},
+		{"both are disabled", disabling("unreachable", "hibernation"), nil, options{controllers: both}, both, ""},
+		{"Hive is ignored", hiveConfig(map[string]any{}), nil, options{controllers: both, ignoreHive: true}, both, ""},
+		{"only the other of ours", disabling("hibernation"), nil, options{controllers: unreachableOnly}, nil, "none is left"},
+		{"only the other, which is free", disabling("unreachable"), nil, options{controllers: unreachableOnly}, unreachableOnly, ""},
+		{"not allowed to look", nil, forbidden, options{controllers: both, ignoreHive: true}, nil, "rbac"},
+		{"nonsense", hiveConfig(map[string]any{"disabledControllers": "hibernation"}), nil, options{controllers: both}, nil, "disabledControllers"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -118,21 +128,15 @@ func TestHive(t *testing.T) {
 					return c.Get(ctx, key, obj, opts...)
 				},
 			}).Build()
-			on, err := hiveHibernates(t.Context(), hub)
-			g.Expect(err != nil).To(Equal(tt.fails))
-			g.Expect(on).To(Equal(tt.on))
-
 			quiet := log.New()
 			quiet.SetOutput(io.Discard)
-			ours := &options{controllers: knownControllers()}
-			err = checkHive(t.Context(), hub, ours, quiet)
-			g.Expect(errors.Is(err, errHiveHibernates)).To(Equal(tt.on))
-			g.Expect(err != nil).To(Equal(tt.on || tt.fails))
-			ours.ignoreHive = true
-			err = checkHive(t.Context(), hub, ours, quiet)
-			g.Expect(err != nil).To(Equal(tt.fails))
-			ours = &options{}
-			g.Expect(checkHive(t.Context(), hub, ours, quiet)).To(Succeed(), "another controller of ours is nobody's concern")
+			runs, err := besideHive(t.Context(), hub, &tt.opts, quiet)
+			g.Expect(runs).To(Equal(tt.runs))
+			if tt.message == "" {
+				g.Expect(err).NotTo(HaveOccurred())
+			} else {
+				g.Expect(err).To(MatchError(ContainSubstring(tt.message)))
+			}
 		})
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/overwinter/overwinter/pkg/controller/hibernation"
+	"github.com/overwinter/overwinter/pkg/controller/unreachable"
 	"github.com/overwinter/overwinter/pkg/logging"
 )
 
@@ -20,6 +21,8 @@ type options struct {
 	controllers []string
 	workers     int
 	ignoreHive  bool
+
+	unreachableWorkers int
 
 	cloudQPS          float64
 	cloudBurst        int
@@ -43,7 +46,7 @@ type options struct {
 
 // knownControllers returns the names that --controllers takes.
 func knownControllers() []string {
-	return []string{hibernation.ControllerName}
+	return []string{hibernation.ControllerName, unreachable.ControllerName}
 }
 
 // parseOptions reads the command line. It returns pflag.ErrHelp after the usage was asked for and written to out.
@@ -55,6 +58,7 @@ func parseOptions(args []string, out io.Writer) (*options, error) {
 	flags.StringVar(&o.kubeconfig, "kubeconfig", "", "the kubeconfig of the hub; without it $KUBECONFIG, else the pod's service account")
 	flags.StringSliceVar(&o.controllers, "controllers", knownControllers(), "the controllers to run, of: "+strings.Join(knownControllers(), ", "))
 	flags.IntVar(&o.workers, "workers", 10, "how many clusters are worked on at once")
+	flags.IntVar(&o.unreachableWorkers, "unreachable-workers", 20, "how many clusters are asked at once whether they answer; one that does not takes 10s")
 	flags.BoolVar(&o.ignoreHive, "ignore-hive", false, "run even though Hive's own hibernation controller is on (two controllers then fight over each cluster)")
 	flags.Float64Var(&o.cloudQPS, "cloud-qps", 20, "requests per second to one project of one cloud; 0 means no bound")
 	flags.IntVar(&o.cloudBurst, "cloud-burst", 100, "requests beyond --cloud-qps that may come at once")
@@ -91,15 +95,16 @@ func (o *options) check() error {
 	if len(o.controllers) == 0 {
 		errs = append(errs, errors.New("--controllers: none is named"))
 	}
-	atLeast := func(flag string, value, least int) {
-		if value < least {
-			errs = append(errs, fmt.Errorf("%s: %d is less than %d", flag, value, least))
+	positive := func(flag string, value int) {
+		if value < 1 {
+			errs = append(errs, fmt.Errorf("%s: %d is less than 1", flag, value))
 		}
 	}
-	atLeast("--workers", o.workers, 1)
-	atLeast("--snapshots-in-flight", o.snapshotsInFlight, 1)
+	positive("--workers", o.workers)
+	positive("--unreachable-workers", o.unreachableWorkers)
+	positive("--snapshots-in-flight", o.snapshotsInFlight)
 	if o.cloudQPS > 0 {
-		atLeast("--cloud-burst", o.cloudBurst, 1)
+		positive("--cloud-burst", o.cloudBurst)
 	}
 	if o.cloudQPS < 0 {
 		errs = append(errs, fmt.Errorf("--cloud-qps: %v is negative", o.cloudQPS))

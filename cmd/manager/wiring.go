@@ -23,6 +23,7 @@ import (
 
 	hivev1 "github.com/overwinter/overwinter/apis/hive/v1"
 	hibernationcontroller "github.com/overwinter/overwinter/pkg/controller/hibernation"
+	"github.com/overwinter/overwinter/pkg/controller/unreachable"
 	"github.com/overwinter/overwinter/pkg/hibernation"
 	"github.com/overwinter/overwinter/pkg/openstackclient"
 	"github.com/overwinter/overwinter/pkg/remoteclient"
@@ -52,15 +53,22 @@ func runManager(ctx context.Context, opts *options, logger *log.Logger) error {
 	if err != nil {
 		return fmt.Errorf("make a client to the hub: %w", err)
 	}
-	if err := checkHive(ctx, hub, opts, logger); err != nil {
+	controllers, err := besideHive(ctx, hub, opts, logger)
+	if err != nil {
 		return err
 	}
 	mgr, err := newManager(config, scheme, opts)
 	if err != nil {
 		return err
 	}
-	if slices.Contains(opts.controllers, hibernationcontroller.ControllerName) {
-		if err := addHibernation(ctx, mgr, opts, logger); err != nil {
+	remote := remoteclient.New(mgr.GetAPIReader(), userAgent())
+	if slices.Contains(controllers, hibernationcontroller.ControllerName) {
+		if err := addHibernation(ctx, mgr, remote, opts, logger); err != nil {
+			return err
+		}
+	}
+	if slices.Contains(controllers, unreachable.ControllerName) {
+		if err := addUnreachable(mgr, remote, opts, logger); err != nil {
 			return err
 		}
 	}
@@ -135,7 +143,7 @@ func cachesSynced(mgr manager.Manager) healthz.Checker {
 }
 
 // addHibernation builds the hibernation controller and the actuators it knows.
-func addHibernation(ctx context.Context, mgr manager.Manager, opts *options, logger *log.Logger) error {
+func addHibernation(ctx context.Context, mgr manager.Manager, remote *remoteclient.Clients, opts *options, logger *log.Logger) error {
 	host, err := os.Hostname()
 	if err != nil {
 		return fmt.Errorf("find the host's name: %w", err)
@@ -153,7 +161,6 @@ func addHibernation(ctx context.Context, mgr manager.Manager, opts *options, log
 		Burst:          opts.cloudBurst,
 		Logger:         logger,
 	})
-	remote := remoteclient.New(mgr.GetAPIReader(), userAgent())
 	recorder := mgr.GetEventRecorder(programName)
 
 	reconciler := hibernationcontroller.NewReconciler(hibernationcontroller.Options{
@@ -169,4 +176,14 @@ func addHibernation(ctx context.Context, mgr manager.Manager, opts *options, log
 		hibernationcontroller.NewOpenStackActuator(clouds, hibernationcontroller.EngineSessions(engine), remote, recorder),
 	)
 	return reconciler.SetupWithManager(ctx, mgr)
+}
+
+// addUnreachable builds the unreachable controller.
+func addUnreachable(mgr manager.Manager, remote *remoteclient.Clients, opts *options, logger *log.Logger) error {
+	reconciler := unreachable.NewReconciler(unreachable.Options{Workers: opts.unreachableWorkers})
+	reconciler.Client = mgr.GetClient()
+	reconciler.Remote = remote
+	reconciler.Recorder = mgr.GetEventRecorder(programName)
+	reconciler.Logger = logger
+	return reconciler.SetupWithManager(mgr)
 }

@@ -124,28 +124,33 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	todo := decide(cd, *seen, r.options.Clock.Now())
 	var found findings
 	if todo.do == check {
-		asked := outlookOf(cd)
 		if found, err = r.probe(ctx, cd, todo.secondary); err != nil {
 			return reconcile.Result{}, err
 		}
 		// That may have taken seconds, in which others have written to the ClusterDeployment.
+		asked := cd
 		if cd, err = r.read(ctx, req.NamespacedName); cd == nil || err != nil {
 			return reconcile.Result{}, err
 		}
-		if cd.UID != seen.uid || outlookOf(cd) != asked {
+		if cd.UID != asked.UID || outlookOf(cd) != outlookOf(asked) {
 			return r.again(changedRetry), nil
 		}
 	}
+	return r.conclude(ctx, cd, seen, todo, found)
+}
+
+// conclude writes down what came of a visit.
+func (r *Reconciler) conclude(ctx context.Context, cd *hivev1.ClusterDeployment, seen *memo, todo decision, found findings) (reconcile.Result, error) {
 	now := r.options.Clock.Now()
 	if todo.do != nothing {
-		err = r.write(ctx, cd, statusFor(cd, todo.do, found, now))
-	}
-	switch {
-	case apierrors.IsConflict(err), apierrors.IsInvalid(err):
-		// Someone was faster; Invalid means that the conditions have other places now.
-		return r.again(changedRetry), nil
-	case err != nil:
-		return reconcile.Result{}, err
+		err := r.write(ctx, cd, statusFor(cd, todo.do, found, now))
+		if apierrors.IsConflict(err) || apierrors.IsInvalid(err) {
+			// Someone was faster; Invalid means that the conditions have other places now.
+			return r.again(changedRetry), nil
+		}
+		if err != nil {
+			return reconcile.Result{}, err
+		}
 	}
 	seen.note(outlookOf(cd), now)
 	if todo.do == check {

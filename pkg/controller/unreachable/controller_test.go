@@ -328,7 +328,6 @@ func TestKubeconfigThatIsRefused(t *testing.T) {
 
 // TestNothingIsConcluded from what is not the cluster's fault.
 func TestNothingIsConcluded(t *testing.T) {
-	ending, end := context.WithCancel(t.Context())
 	resource := schema.GroupResource{Resource: "clusterdeployments"}
 	tests := map[string]struct {
 		spoil func(*testing.T, *bench)
@@ -338,10 +337,6 @@ func TestNothingIsConcluded(t *testing.T) {
 		"the hub's Secrets can't be read": {func(_ *testing.T, b *bench) { b.remote.makeErr = errors.New("hub") }, 0, true},
 		"the hub can't be read":           {func(_ *testing.T, b *bench) { b.hubErr["get"] = errors.New("hub") }, 0, true},
 		"the hub can't be written to":     {func(_ *testing.T, b *bench) { b.hubErr["patch"] = errors.New("hub") }, 0, true},
-		"the manager ends": {func(_ *testing.T, b *bench) {
-			b.remote.errs[atFirst] = context.Canceled
-			b.remote.during = end
-		}, 0, true},
 		"a conflict": {func(_ *testing.T, b *bench) {
 			b.hubErr["patch"] = apierrors.NewConflict(resource, "cluster", errors.New("changed"))
 		}, time.Second, false},
@@ -363,11 +358,7 @@ func TestNothingIsConcluded(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t, clusterDeployment())
 			tt.spoil(t, b)
-			ctx := t.Context()
-			if name == "the manager ends" {
-				ctx = ending
-			}
-			result, err := b.visit(ctx)
+			result, err := b.visit(t.Context())
 			b.g.Expect(err != nil).To(Equal(tt.fails), "%v", err)
 			b.g.Expect(result.RequeueAfter).To(Equal(tt.after))
 			b.hubErr = map[string]error{}
@@ -381,6 +372,16 @@ func TestNothingIsConcluded(t *testing.T) {
 			b.g.Expect(statusOf(b.cd(t)).unreachable.Status).NotTo(BeEmpty())
 		})
 	}
+}
+
+// TestManagerThatEnds while a cluster is being asked: that it was cut off says nothing about the cluster.
+func TestManagerThatEnds(t *testing.T) {
+	b := newBench(t, clusterDeployment())
+	ctx, end := context.WithCancel(t.Context())
+	b.remote.during, b.remote.errs[atFirst] = end, context.Canceled
+	_, err := b.visit(ctx)
+	b.g.Expect(err).To(MatchError(context.Canceled))
+	b.g.Expect(b.cd(t).Status.Conditions).To(BeEmpty())
 }
 
 // TestOthersWriteMeanwhile: what others wrote while the cluster was being asked is no conflict.

@@ -6,6 +6,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	hivev1 "github.com/overwinter/overwinter/apis/hive/v1"
+	"github.com/overwinter/overwinter/pkg/remoteclient"
 )
 
 const (
@@ -58,24 +59,51 @@ func decide(cd *hivev1.ClusterDeployment, seen memo, now time.Time) decision {
 	case is.asleep:
 		return decision{do: assumeUnreachable}
 	}
-	// The reference asks at the secondary address as rarely as it asks a cluster that answers; while it does answer, only
-	// the primary is asked for more often.
-	unreachable, override := conditionOf(cd, hivev1.UnreachableCondition), conditionOf(cd, hivev1.ActiveAPIURLOverrideCondition)
-	reachable := unreachable.Status == corev1.ConditionFalse
-	primaryActive := !is.hasOverride || override.Status == corev1.ConditionTrue
-	fast := is.resuming != "" && now.Before(seen.since(is, now).Add(resumingFor))
-	expired := !reachable || !now.Before(unreachable.LastProbeTime.Add(recheckReachable))
-	due := seen.checked.Add(seen.retryAfter())
-	switch {
-	case seen.differs(is):
-		due = now
-	case fast:
-		due = seen.checked.Add(recheckResuming)
-	case reachable && primaryActive:
-		due = unreachable.LastProbeTime.Add(recheckReachable)
-	}
+	known := knownOf(cd)
+	due := dueAt(is, known, seen, now)
 	if now.Before(due) {
 		return decision{do: nothing, after: min(due.Sub(now), recheckReachable)}
 	}
-	return decision{do: check, secondary: is.hasOverride && (expired || primaryActive || fast || seen.differs(is))}
+	// The reference asks at the secondary address as rarely as it asks a cluster that answers; while that one does answer,
+	// only the primary is asked for more often.
+	anyway := known.primaryActive || known.expired(now) || seen.differs(is) || hurried(is, seen, now)
+	return decision{do: check, secondary: is.hasOverride && anyway}
+}
+
+// known is what our own conditions say.
+type known struct {
+	reachable, primaryActive bool
+	probed                   time.Time
+}
+
+func knownOf(cd *hivev1.ClusterDeployment) known {
+	is := statusOf(cd)
+	return known{
+		reachable:     is.unreachable.Status == corev1.ConditionFalse,
+		primaryActive: !remoteclient.HasOverride(cd) || is.override.Status == corev1.ConditionTrue,
+		probed:        is.unreachable.LastProbeTime.Time,
+	}
+}
+
+// expired tells whether the cluster may no longer be taken to answer.
+func (k known) expired(now time.Time) bool {
+	return !k.reachable || !now.Before(k.probed.Add(recheckReachable))
+}
+
+// dueAt returns when a cluster is to be asked.
+func dueAt(is outlook, known known, seen memo, now time.Time) time.Time {
+	switch {
+	case seen.differs(is):
+		return now
+	case hurried(is, seen, now):
+		return seen.checked.Add(recheckResuming)
+	case known.reachable && known.primaryActive:
+		return known.probed.Add(recheckReachable)
+	}
+	return seen.checked.Add(seen.retryAfter())
+}
+
+// hurried tells whether a cluster wakes and has come a step further not long ago.
+func hurried(is outlook, seen memo, now time.Time) bool {
+	return is.resuming != "" && now.Before(seen.since(is, now).Add(resumingFor))
 }

@@ -1,6 +1,7 @@
 package unreachable
 
 import (
+	"maps"
 	"testing"
 	"time"
 
@@ -24,18 +25,28 @@ func show(condition hivev1.ClusterDeploymentCondition) shown {
 	}
 }
 
-func TestStatus(t *testing.T) {
-	const yes, no, unknown = corev1.ConditionTrue, corev1.ConditionFalse, corev1.ConditionUnknown
-	const good, bad, initialized = hivev1.UnreachableReasonClusterReachable, hivev1.UnreachableReasonErrorConnectingToCluster, hivev1.InitializedConditionReason
-	const h, m = time.Hour, time.Minute
-	unset := shown{status: unknown, reason: initialized, message: messageNotLookedAt}
-	was := shown{status: unknown, reason: initialized, message: messageNotLookedAt, probed: h, changed: h}
-	tests := map[string]struct {
-		cd                    *hivev1.ClusterDeployment
-		did                   verb
-		found                 findings
-		unreachable, override shown
-	}{
+// statusTest is a status that is decided upon.
+type statusTest struct {
+	cd                    *hivev1.ClusterDeployment
+	did                   verb
+	found                 findings
+	unreachable, override shown
+}
+
+const (
+	good        = hivev1.UnreachableReasonClusterReachable
+	bad         = hivev1.UnreachableReasonErrorConnectingToCluster
+	initialized = hivev1.InitializedConditionReason
+	h, m        = time.Hour, time.Minute
+)
+
+func unset() shown { return shown{status: unknown, reason: initialized, message: messageNotLookedAt} }
+
+// statuses are those of clusters without an override.
+func statuses() map[string]statusTest {
+	unset, was := unset(), unset()
+	was.probed, was.changed = h, h
+	return map[string]statusTest{
 		"not installed": {clusterDeployment(), initialize, findings{}, unset, unset},
 		"it answers":    {clusterDeployment(), check, findings{}, shown{status: no, reason: good, message: messageReachable}, unset},
 		"it does not":   {clusterDeployment(), check, findings{primary: "why"}, shown{status: yes, reason: bad, message: "why"}, unset},
@@ -60,7 +71,12 @@ func TestStatus(t *testing.T) {
 		"it is fake": {clusterDeployment(), assumeReachable, findings{}, shown{status: no, reason: good, message: messageFake}, unset},
 		"fake for long": {clusterDeployment(reachable(50*h), overrideUnknown(h)), assumeReachable, findings{},
 			shown{no, good, messageReachable, 50 * h, 50 * h}, was},
+	}
+}
 
+// overriddenStatuses are those of clusters with one.
+func overriddenStatuses() map[string]statusTest {
+	return map[string]statusTest{
 		"the override answers": {clusterDeployment(overridden), check, findings{},
 			shown{status: no, reason: good, message: messageReachable}, shown{status: yes, reason: good, message: messageReachable}},
 		"the override still answers": {clusterDeployment(overridden, reachable(h), overrideWorks(5*h)), check, findings{},
@@ -85,6 +101,11 @@ func TestStatus(t *testing.T) {
 		"the override is long gone": {clusterDeployment(reachable(m), having(hivev1.ActiveAPIURLOverrideCondition, unknown, initialized, messageNoOverride, h)), check, findings{},
 			shown{no, good, messageReachable, m, m}, shown{unknown, initialized, messageNoOverride, h, h}},
 	}
+}
+
+func TestStatus(t *testing.T) {
+	tests := statuses()
+	maps.Copy(tests, overriddenStatuses())
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
