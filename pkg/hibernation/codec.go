@@ -1,6 +1,7 @@
 package hibernation
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 )
@@ -21,7 +22,19 @@ func encode(r *Record) ([]byte, error) {
 }
 
 func marshalRecord(r *Record) ([]byte, error) {
+	if !r.keepsAny() {
+		return marshalPlain(r)
+	}
 	data, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("cannot write the hibernation record: %w", err)
+	}
+	return data, nil
+}
+
+// marshalPlain is marshalRecord for a record that knows all of its fields.
+func marshalPlain(r *Record) ([]byte, error) {
+	data, err := json.MarshalIndent((*plainRecord)(r), "", "  ")
 	if err != nil {
 		return nil, fmt.Errorf("cannot write the hibernation record: %w", err)
 	}
@@ -30,6 +43,9 @@ func marshalRecord(r *Record) ([]byte, error) {
 
 // decode reads a record; it fails if the text is malformed or of a version that this code does not know.
 func decode(data []byte) (*Record, error) {
+	if r := decodeOwn(data); r != nil {
+		return r, r.validate()
+	}
 	var head struct {
 		Version int `json:"version"`
 	}
@@ -47,6 +63,20 @@ func decode(data []byte) (*Record, error) {
 		return nil, fmt.Errorf("it is malformed: %w", err)
 	}
 	return r, r.validate()
+}
+
+// decodeOwn reads a record that is just as this code would write it, nil for any other. Such a one holds nothing that is not
+// known and nothing twice, so that it need not be looked through for that: records are read in every pass, and are large.
+func decodeOwn(data []byte) *Record {
+	r := &Record{}
+	if json.Unmarshal(data, (*plainRecord)(r)) != nil || r.Version != recordVersion {
+		return nil
+	}
+	again, err := marshalPlain(r)
+	if err != nil || !bytes.Equal(again, data) {
+		return nil
+	}
+	return r
 }
 
 // validate finds what would make a record dangerous to act upon.

@@ -1,6 +1,7 @@
 package hibernation
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"reflect"
@@ -10,245 +11,172 @@ import (
 // unknownFields are what a newer manager wrote and this one does not know; a save keeps them, at every level of the record.
 type unknownFields map[string]json.RawMessage
 
-func marshalKeeping(known any, unknown unknownFields) ([]byte, error) {
-	data, err := json.Marshal(known)
-	if err != nil || len(unknown) == 0 {
+// keeper is a part of the record that keeps the fields which it was read with and does not know.
+type keeper interface{ kept() *unknownFields }
+
+func (r *Record) kept() *unknownFields          { return &r.unknown }
+func (m *Machine) kept() *unknownFields         { return &m.unknown }
+func (s *ServerSpec) kept() *unknownFields      { return &s.unknown }
+func (p *Port) kept() *unknownFields            { return &p.unknown }
+func (s *Snapshot) kept() *unknownFields        { return &s.unknown }
+func (c *Creation) kept() *unknownFields        { return &c.unknown }
+func (c *Cut) kept() *unknownFields             { return &c.unknown }
+func (s *Seal) kept() *unknownFields            { return &s.unknown }
+func (c *Claim) kept() *unknownFields           { return &c.unknown }
+func (t *Tries) kept() *unknownFields           { return &t.unknown }
+func (l *Leftover) kept() *unknownFields        { return &l.unknown }
+func (a *Action) kept() *unknownFields          { return &a.unknown }
+func (o *Observation) kept() *unknownFields     { return &o.unknown }
+func (n *ObservedNode) kept() *unknownFields    { return &n.unknown }
+func (m *ObservedMachine) kept() *unknownFields { return &m.unknown }
+func (s *Signer) kept() *unknownFields          { return &s.unknown }
+func (h *HealthChecks) kept() *unknownFields    { return &h.unknown }
+
+// plainRecord has the fields of a record, and is read and written by encoding/json itself.
+type plainRecord Record
+
+// MarshalJSON writes the record with the fields it was read with and does not know.
+func (r *Record) MarshalJSON() ([]byte, error) {
+	data, err := json.Marshal((*plainRecord)(r))
+	if err != nil || !r.keepsAny() {
 		return data, err
 	}
-	all := unknownFields{}
-	if err := json.Unmarshal(data, &all); err != nil {
+	tree, err := r.tree(data)
+	if err != nil {
 		return nil, err
 	}
-	for k, v := range unknown {
-		all[k] = v
-	}
-	return json.Marshal(all)
+	return json.Marshal(tree)
 }
 
-func unmarshalKeeping(data []byte, known any) (unknownFields, error) {
-	if err := json.Unmarshal(data, known); err != nil {
-		return nil, err
+// UnmarshalJSON reads the record and remembers the fields that it does not know.
+func (r *Record) UnmarshalJSON(data []byte) error {
+	if err := json.Unmarshal(data, (*plainRecord)(r)); err != nil {
+		return err
 	}
-	var all unknownFields
-	if err := json.Unmarshal(data, &all); err != nil {
-		return nil, err
+	tree, err := parse(data)
+	if err != nil {
+		return err
 	}
-	if err := forgetKnown(all, reflect.TypeOf(known).Elem()); err != nil {
-		return nil, err
-	}
-	if len(all) == 0 {
-		return nil, nil
-	}
-	return all, nil
+	return eachKeeper(reflect.ValueOf(r), tree, remember)
 }
 
-// forgetKnown leaves what the type does not know. A field that is spelled in capitals otherwise than the type's would be read
-// as that, and written beside it.
-func forgetKnown(all unknownFields, t reflect.Type) error {
+// keepsAny tells whether there is anything in the record that it does not know.
+func (r *Record) keepsAny() bool {
+	keeps := false
+	// It fails only where what it calls does.
+	_ = eachKeeper(reflect.ValueOf(r), nil, func(k keeper, _ map[string]any) error {
+		keeps = keeps || len(*k.kept()) > 0
+		return nil
+	})
+	return keeps
+}
+
+// tree returns what the record is as JSON, with all that is in its text and what it keeps besides.
+func (r *Record) tree(data []byte) (any, error) {
+	tree, err := parse(data)
+	if err != nil {
+		return nil, err
+	}
+	return tree, eachKeeper(reflect.ValueOf(r), tree, func(k keeper, object map[string]any) error {
+		for name, value := range *k.kept() {
+			object[name] = value
+		}
+		return nil
+	})
+}
+
+// parse reads JSON as it is; its numbers stay the text that they are.
+func parse(data []byte) (any, error) {
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.UseNumber()
+	var tree any
+	return tree, decoder.Decode(&tree)
+}
+
+// remember keeps the fields of an object that its type does not know. A field that is spelled in capitals otherwise than
+// the type's would be read as that, and written beside it.
+func remember(k keeper, object map[string]any) error {
+	known := map[string]bool{}
+	names(reflect.TypeOf(k).Elem(), known)
+	unknown := unknownFields{}
+	for name, value := range object {
+		if known[name] {
+			continue
+		}
+		for other := range known {
+			if strings.EqualFold(other, name) {
+				return fmt.Errorf("its field %q has to be spelled %q", name, other)
+			}
+		}
+		data, err := json.Marshal(value)
+		if err != nil {
+			return err
+		}
+		unknown[name] = data
+	}
+	if len(unknown) == 0 {
+		unknown = nil
+	}
+	*k.kept() = unknown
+	return nil
+}
+
+// names collects how the fields of a type are called in JSON.
+func names(t reflect.Type, known map[string]bool) {
 	for i := range t.NumField() {
 		f := t.Field(i)
-		if f.Anonymous {
-			if err := forgetKnown(all, f.Type); err != nil {
+		if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name != "" {
+			known[name] = true
+		} else if f.Anonymous {
+			names(f.Type, known)
+		}
+	}
+}
+
+// eachKeeper visits all parts of a value that keep what they don't know, each with its object in the tree; nil where the tree
+// has none.
+func eachKeeper(v reflect.Value, tree any, visit func(keeper, map[string]any) error) error {
+	switch v.Kind() {
+	case reflect.Pointer:
+		if v.IsNil() {
+			return nil
+		}
+		return eachKeeper(v.Elem(), tree, visit)
+	case reflect.Slice:
+		list, _ := tree.([]any)
+		for i := range v.Len() {
+			var item any
+			if i < len(list) {
+				item = list[i]
+			}
+			if err := eachKeeper(v.Index(i), item, visit); err != nil {
 				return err
 			}
-			continue
 		}
-		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		if name == "" {
-			continue
+	case reflect.Struct:
+		k, ok := v.Addr().Interface().(keeper)
+		if !ok {
+			return nil
 		}
-		delete(all, name)
-		for other := range all {
-			if strings.EqualFold(other, name) {
-				return fmt.Errorf("its field %q has to be spelled %q", other, name)
-			}
+		object, _ := tree.(map[string]any)
+		if err := visit(k, object); err != nil {
+			return err
 		}
+		return eachField(v, object, visit)
+	default:
 	}
 	return nil
 }
 
-// A type without methods has the fields of the one that it is made of, and is marshalled by encoding/json itself.
-type (
-	plainRecord      Record
-	plainMachine     Machine
-	plainServerSpec  ServerSpec
-	plainPort        Port
-	plainSnapshot    Snapshot
-	plainCreation    Creation
-	plainCut         Cut
-	plainSeal        Seal
-	plainClaim       Claim
-	plainTries       Tries
-	plainLeftover    Leftover
-	plainObservation Observation
-	plainAction      Action
-	plainNode        ObservedNode
-	plainMapiMachine ObservedMachine
-	plainSigner      Signer
-	plainChecks      HealthChecks
-)
-
-// MarshalJSON writes the record with the fields it was read with and does not know.
-func (r *Record) MarshalJSON() ([]byte, error) { return marshalKeeping((*plainRecord)(r), r.unknown) }
-
-// UnmarshalJSON reads the record and remembers the fields that it does not know.
-func (r *Record) UnmarshalJSON(data []byte) (err error) {
-	r.unknown, err = unmarshalKeeping(data, (*plainRecord)(r))
-	return err
-}
-
-// MarshalJSON writes the machine with the fields it was read with and does not know.
-func (m *Machine) MarshalJSON() ([]byte, error) { return marshalKeeping((*plainMachine)(m), m.unknown) }
-
-// UnmarshalJSON reads the machine and remembers the fields that it does not know.
-func (m *Machine) UnmarshalJSON(data []byte) (err error) {
-	m.unknown, err = unmarshalKeeping(data, (*plainMachine)(m))
-	return err
-}
-
-// MarshalJSON writes the spec with the fields it was read with and does not know.
-func (s ServerSpec) MarshalJSON() ([]byte, error) {
-	return marshalKeeping(plainServerSpec(s), s.unknown)
-}
-
-// UnmarshalJSON reads the spec and remembers the fields that it does not know.
-func (s *ServerSpec) UnmarshalJSON(data []byte) (err error) {
-	s.unknown, err = unmarshalKeeping(data, (*plainServerSpec)(s))
-	return err
-}
-
-// MarshalJSON writes the port with the fields it was read with and does not know.
-func (p Port) MarshalJSON() ([]byte, error) { return marshalKeeping(plainPort(p), p.unknown) }
-
-// UnmarshalJSON reads the port and remembers the fields that it does not know.
-func (p *Port) UnmarshalJSON(data []byte) (err error) {
-	p.unknown, err = unmarshalKeeping(data, (*plainPort)(p))
-	return err
-}
-
-// MarshalJSON writes the snapshot with the fields it was read with and does not know.
-func (s *Snapshot) MarshalJSON() ([]byte, error) {
-	return marshalKeeping((*plainSnapshot)(s), s.unknown)
-}
-
-// UnmarshalJSON reads the snapshot and remembers the fields that it does not know.
-func (s *Snapshot) UnmarshalJSON(data []byte) (err error) {
-	s.unknown, err = unmarshalKeeping(data, (*plainSnapshot)(s))
-	return err
-}
-
-// MarshalJSON writes the creation with the fields it was read with and does not know.
-func (c *Creation) MarshalJSON() ([]byte, error) {
-	return marshalKeeping((*plainCreation)(c), c.unknown)
-}
-
-// UnmarshalJSON reads the creation and remembers the fields that it does not know.
-func (c *Creation) UnmarshalJSON(data []byte) (err error) {
-	c.unknown, err = unmarshalKeeping(data, (*plainCreation)(c))
-	return err
-}
-
-// MarshalJSON writes the cut with the fields it was read with and does not know.
-func (c *Cut) MarshalJSON() ([]byte, error) { return marshalKeeping((*plainCut)(c), c.unknown) }
-
-// UnmarshalJSON reads the cut and remembers the fields that it does not know.
-func (c *Cut) UnmarshalJSON(data []byte) (err error) {
-	c.unknown, err = unmarshalKeeping(data, (*plainCut)(c))
-	return err
-}
-
-// MarshalJSON writes the seal with the fields it was read with and does not know.
-func (s *Seal) MarshalJSON() ([]byte, error) { return marshalKeeping((*plainSeal)(s), s.unknown) }
-
-// UnmarshalJSON reads the seal and remembers the fields that it does not know.
-func (s *Seal) UnmarshalJSON(data []byte) (err error) {
-	s.unknown, err = unmarshalKeeping(data, (*plainSeal)(s))
-	return err
-}
-
-// MarshalJSON writes the claim with the fields it was read with and does not know.
-func (c *Claim) MarshalJSON() ([]byte, error) { return marshalKeeping((*plainClaim)(c), c.unknown) }
-
-// UnmarshalJSON reads the claim and remembers the fields that it does not know.
-func (c *Claim) UnmarshalJSON(data []byte) (err error) {
-	c.unknown, err = unmarshalKeeping(data, (*plainClaim)(c))
-	return err
-}
-
-// MarshalJSON writes the tries with the fields it was read with and does not know.
-func (t *Tries) MarshalJSON() ([]byte, error) { return marshalKeeping((*plainTries)(t), t.unknown) }
-
-// UnmarshalJSON reads the tries and remembers the fields that it does not know.
-func (t *Tries) UnmarshalJSON(data []byte) (err error) {
-	t.unknown, err = unmarshalKeeping(data, (*plainTries)(t))
-	return err
-}
-
-// MarshalJSON writes the leftover with the fields it was read with and does not know.
-func (l Leftover) MarshalJSON() ([]byte, error) { return marshalKeeping(plainLeftover(l), l.unknown) }
-
-// UnmarshalJSON reads the leftover and remembers the fields that it does not know.
-func (l *Leftover) UnmarshalJSON(data []byte) (err error) {
-	l.unknown, err = unmarshalKeeping(data, (*plainLeftover)(l))
-	return err
-}
-
-// MarshalJSON writes the action with the fields it was read with and does not know.
-func (a Action) MarshalJSON() ([]byte, error) { return marshalKeeping(plainAction(a), a.unknown) }
-
-// UnmarshalJSON reads the action and remembers the fields that it does not know.
-func (a *Action) UnmarshalJSON(data []byte) (err error) {
-	a.unknown, err = unmarshalKeeping(data, (*plainAction)(a))
-	return err
-}
-
-// MarshalJSON writes the observation with the fields it was read with and does not know.
-func (o Observation) MarshalJSON() ([]byte, error) {
-	return marshalKeeping(plainObservation(o), o.unknown)
-}
-
-// UnmarshalJSON reads the observation and remembers the fields that it does not know.
-func (o *Observation) UnmarshalJSON(data []byte) (err error) {
-	o.unknown, err = unmarshalKeeping(data, (*plainObservation)(o))
-	return err
-}
-
-// MarshalJSON writes the Node with the fields it was read with and does not know.
-func (n ObservedNode) MarshalJSON() ([]byte, error) { return marshalKeeping(plainNode(n), n.unknown) }
-
-// UnmarshalJSON reads the Node and remembers the fields that it does not know.
-func (n *ObservedNode) UnmarshalJSON(data []byte) (err error) {
-	n.unknown, err = unmarshalKeeping(data, (*plainNode)(n))
-	return err
-}
-
-// MarshalJSON writes the Machine with the fields it was read with and does not know.
-func (m ObservedMachine) MarshalJSON() ([]byte, error) {
-	return marshalKeeping(plainMapiMachine(m), m.unknown)
-}
-
-// UnmarshalJSON reads the Machine and remembers the fields that it does not know.
-func (m *ObservedMachine) UnmarshalJSON(data []byte) (err error) {
-	m.unknown, err = unmarshalKeeping(data, (*plainMapiMachine)(m))
-	return err
-}
-
-// MarshalJSON writes the signer with the fields it was read with and does not know.
-func (s Signer) MarshalJSON() ([]byte, error) { return marshalKeeping(plainSigner(s), s.unknown) }
-
-// UnmarshalJSON reads the signer and remembers the fields that it does not know.
-func (s *Signer) UnmarshalJSON(data []byte) (err error) {
-	s.unknown, err = unmarshalKeeping(data, (*plainSigner)(s))
-	return err
-}
-
-// MarshalJSON writes the state of the health checks with the fields it was read with and does not know.
-func (h *HealthChecks) MarshalJSON() ([]byte, error) {
-	return marshalKeeping((*plainChecks)(h), h.unknown)
-}
-
-// UnmarshalJSON reads the state of the health checks and remembers the fields that it does not know.
-func (h *HealthChecks) UnmarshalJSON(data []byte) (err error) {
-	h.unknown, err = unmarshalKeeping(data, (*plainChecks)(h))
-	return err
+func eachField(v reflect.Value, object map[string]any, visit func(keeper, map[string]any) error) error {
+	for i := range v.NumField() {
+		name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
+		if name == "" {
+			continue
+		}
+		if err := eachKeeper(v.Field(i), object[name], visit); err != nil {
+			return err
+		}
+	}
+	return nil
 }
