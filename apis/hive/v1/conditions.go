@@ -12,7 +12,7 @@ const (
 	// ClusterReadyCondition is True while the cluster runs and is ready for use.
 	ClusterReadyCondition ClusterDeploymentConditionType = "Ready"
 
-	// UnreachableCondition is True while the cluster's API does not answer.
+	// UnreachableCondition is True while the cluster's API does not answer; so it is while the cluster hibernates.
 	UnreachableCondition ClusterDeploymentConditionType = "Unreachable"
 
 	// ActiveAPIURLOverrideCondition is True while the cluster's API answers at
@@ -101,6 +101,7 @@ const (
 	// UnreachableReasonClusterReachable (Unreachable False, ActiveAPIURLOverride True): the API answered.
 	UnreachableReasonClusterReachable = "ClusterReachable"
 
-	// UnreachableReasonErrorConnectingToCluster (Unreachable True, ActiveAPIURLOverride False): the API did not answer.
+	// UnreachableReasonErrorConnectingToCluster (Unreachable True, ActiveAPIURLOverride False): the API did not answer,
+	// or the cluster hibernates; the message says why.
 	UnreachableReasonErrorConnectingToCluster = "ErrorConnectingToCluster"
 )
