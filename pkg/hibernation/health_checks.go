@@ -12,6 +12,9 @@ func (s *Session) pauseHealthChecks(ctx context.Context) (Progress, error) {
 	if r.Cut == nil || r.HealthChecks == nil || r.HealthChecks.Asked == r.Cut.Cycle || s.cluster.PauseHealthChecks == nil || r.Unobserved != "" {
 		return done(), nil
 	}
+	if err := s.claim(ctx); err != nil {
+		return Progress{}, err
+	}
 	failed := ""
 	if err := s.cluster.PauseHealthChecks(ctx); err != nil {
 		if ctx.Err() != nil {
@@ -42,6 +45,12 @@ func (s *Session) endHealthChecks(ctx context.Context, do func(context.Context) 
 	}
 	if s.record != nil && (s.record.Cut != nil || s.record.behindSeal()) {
 		return nil
+	}
+	if s.record != nil {
+		// Another manager may be about to put the cluster to sleep again.
+		if err := s.yield(); err != nil {
+			return err
+		}
 	}
 	if do != nil {
 		if err := do(ctx); err != nil {

@@ -1,6 +1,7 @@
 package hibernation
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -217,7 +218,11 @@ func (r *Record) fit(limit int) (int, error) {
 	var all []bulky
 	for _, n := range r.Observation.Nodes {
 		for key, value := range n.Annotations {
-			all = append(all, bulky{node: n.Name, key: key, size: len(key) + len(value)})
+			written, err := json.Marshal(value)
+			if err != nil {
+				return 0, fmt.Errorf("cannot write the annotation %s of Node %s: %w", key, n.Name, err)
+			}
+			all = append(all, bulky{node: n.Name, key: key, size: len(key) + len(written)})
 		}
 	}
 	slices.SortFunc(all, func(a, b bulky) int {
