@@ -73,7 +73,7 @@ func decodeOwn(data []byte) *Record {
 		return nil
 	}
 	again, err := marshalPlain(r)
-	if err != nil || len(bytes.TrimSpace(again)) == 0 {
+	if err != nil || !bytes.Equal(again, data) {
 		return nil
 	}
 	return r
