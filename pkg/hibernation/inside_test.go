@@ -32,10 +32,12 @@ func (r *rig) inside() *insides {
 		in.observed.Nodes = append(in.observed.Nodes, hibernation.ObservedNode{Name: s.Name, UID: "uid-" + s.Name, ProviderID: "openstack:///" + s.ID, Ready: true})
 	}
 	r.cluster.Observe = func(context.Context) (hibernation.Observation, error) { return in.observed, in.observeErr }
-	r.cluster.PauseHealthChecks = func(context.Context) error {
+	check := func() {
 		r.g.Expect(r.record().HealthChecks).NotTo(BeNil(), "that they may be paused is saved before")
-		r.g.Expect(r.record().Cut.Shooting).To(BeFalse())
 		r.g.Expect(r.now(master0).Status).To(Equal("ACTIVE"), "no server is paused yet")
+	}
+	r.cluster.PauseHealthChecks = func(context.Context) error {
+		check()
 		in.paused++
 		in.is = true
 		return in.pauseErr

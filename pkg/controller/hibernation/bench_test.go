@@ -11,6 +11,7 @@ import (
 	log "github.com/sirupsen/logrus"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -52,9 +53,13 @@ type fakeActuator struct {
 
 	cleanup    hibernation.Progress
 	cleanupErr error
-	released   hibernation.Progress
-	releaseErr error
-	kept       bool
+	// remembered is what was to be saved, healthChecksErr why the MachineHealthChecks can't be un-paused.
+	remembered      []hibernation.Observation
+	healthChecksErr error
+	healthChecks    []string
+	released        hibernation.Progress
+	releaseErr      error
+	kept            bool
 
 	// during is called in StopMachines and StartMachines, with the ClusterDeployment as it is then.
 	during func(cd *hivev1.ClusterDeployment)
@@ -66,6 +71,7 @@ var (
 	_ Cleaner             = &fakeActuator{}
 	_ Releaser            = &fakeActuator{}
 	_ RecordKeeper        = &fakeActuator{}
+	_ Caretaker           = &fakeActuator{}
 )
 
 func (f *fakeActuator) called(name string, cd *hivev1.ClusterDeployment) {
@@ -121,6 +127,27 @@ func (f *fakeActuator) Summary(context.Context, *hivev1.ClusterDeployment, clien
 	return f.summary, f.summaryErr
 }
 
+func (f *fakeActuator) Remember(_ context.Context, _ *hivev1.ClusterDeployment, _ client.Client, o hibernation.Observation, _ log.FieldLogger) (hibernation.Summary, error) {
+	f.remembered = append(f.remembered, o)
+	o.Late = true
+	f.summary.Observation = &o
+	return f.summary, nil
+}
+
+func (f *fakeActuator) ResumeHealthChecks(context.Context, *hivev1.ClusterDeployment, client.Client, log.FieldLogger) error {
+	f.healthChecks = append(f.healthChecks, "resume")
+	if f.healthChecksErr == nil {
+		f.summary.HealthChecksPaused = false
+	}
+	return f.healthChecksErr
+}
+
+func (f *fakeActuator) ForgetHealthChecks(context.Context, *hivev1.ClusterDeployment, client.Client, log.FieldLogger) error {
+	f.healthChecks = append(f.healthChecks, "forget")
+	f.summary.HealthChecksPaused = false
+	return nil
+}
+
 // fakeRemote is a Factory with one cluster.
 type fakeRemote struct {
 	cluster   client.Client
@@ -145,6 +172,8 @@ type bench struct {
 	reconciler *Reconciler
 	// writes counts the writes to the hub.
 	writes int
+	// approved counts how often certificates were.
+	approved int
 	// disturbed makes the next write of a status a conflict.
 	disturbed bool
 }
@@ -214,6 +243,7 @@ func remoteScheme() *runtime.Scheme {
 	scheme := runtime.NewScheme()
 	_ = corev1.AddToScheme(scheme)
 	_ = coordinationv1.AddToScheme(scheme)
+	_ = storagev1.AddToScheme(scheme)
 	scheme.AddKnownTypeWithName(operatorKind(), &unstructured.Unstructured{})
 	scheme.AddKnownTypeWithName(operatorKind().GroupVersion().WithKind("ClusterOperatorList"), &unstructured.UnstructuredList{})
 	return scheme

@@ -14,6 +14,8 @@ const (
 	// healthChecksHold is for how long a cluster that is well otherwise is not ready because its MachineHealthChecks can't be
 	// un-paused.
 	healthChecksHold = 10 * time.Minute
+	// healthChecksRetry is how often it is tried for one that is ready.
+	healthChecksRetry = 5 * time.Minute
 	// healthChecksBound is after how long a cluster's being ready it is given up.
 	healthChecksBound = 24 * time.Hour
 )
@@ -41,6 +43,19 @@ func healthChecksResumed(ctx context.Context, v *visit, _ client.Client, record 
 		Message: "The cluster's MachineHealthChecks could not be un-paused yet: " + remoteWords(err),
 		After:   v.spread(operatorsPoll),
 	}
+}
+
+// unpausedMeanwhile un-pauses them for a cluster that is ready all the while, and is put to sleep only at the next try.
+func (v *visit) unpausedMeanwhile(ctx context.Context, outcome Outcome) Outcome {
+	record, err := v.record(ctx)
+	if err == nil && record.HealthChecksPaused {
+		err = v.resumeHealthChecks(ctx)
+	}
+	if err != nil {
+		outcome.After = soonest(outcome.After, v.spread(healthChecksRetry))
+		v.memo.hold(v.cd, v.now.Add(outcome.After))
+	}
+	return outcome
 }
 
 // resumeHealthChecks un-pauses them, and has that remembered.

@@ -29,7 +29,8 @@ import (
 type guest struct {
 	client.Client
 	*WithT
-	err error
+	// err is what every list is answered with, failing what every change of a Node is; nil: nothing fails.
+	err, failing error
 }
 
 func newGuest(g *WithT) *guest {
@@ -40,6 +41,18 @@ func newGuest(g *WithT) *guest {
 				return gu.err
 			}
 			return c.List(ctx, list, opts...)
+		},
+		Create: func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.CreateOption) error {
+			if _, node := obj.(*corev1.Node); node && gu.failing != nil && obj.GetName() != "x-0" {
+				return gu.failing
+			}
+			return c.Create(ctx, obj, opts...)
+		},
+		Delete: func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.DeleteOption) error {
+			if gu.failing != nil {
+				return gu.failing
+			}
+			return c.Delete(ctx, obj, opts...)
 		},
 	}).Build()
 	return gu

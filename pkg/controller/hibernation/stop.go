@@ -118,7 +118,7 @@ func (v *visit) failedToStop(ctx context.Context, err error) (Outcome, error) {
 // often as one that resumes.
 func (v *visit) refusedToStop(ctx context.Context, outcome Outcome) (Outcome, error) {
 	if _, ready := readyNow(v.cd); ready {
-		return outcome, nil
+		return v.unpausedMeanwhile(ctx, outcome), nil
 	}
 	follow := v.awake
 	if v.lookedLately() {
