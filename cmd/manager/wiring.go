@@ -24,6 +24,7 @@ import (
 	hivev1 "github.com/overwinter/overwinter/apis/hive/v1"
 	hibernationcontroller "github.com/overwinter/overwinter/pkg/controller/hibernation"
 	"github.com/overwinter/overwinter/pkg/controller/unreachable"
+	"github.com/overwinter/overwinter/pkg/csrapproval"
 	"github.com/overwinter/overwinter/pkg/hibernation"
 	"github.com/overwinter/overwinter/pkg/openstackclient"
 	"github.com/overwinter/overwinter/pkg/remoteclient"
@@ -170,6 +171,7 @@ func addHibernation(ctx context.Context, mgr manager.Manager, remote *remoteclie
 	})
 	reconciler.Client = mgr.GetClient()
 	reconciler.Remote = remote
+	reconciler.Approve = csrapproval.Approve
 	reconciler.Recorder = recorder
 	reconciler.Logger = logger
 	reconciler.Actuators = hibernationcontroller.NewRegistry(
