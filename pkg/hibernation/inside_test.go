@@ -303,12 +303,15 @@ func TestRemember(t *testing.T) {
 	})
 	t.Run("it was known", func(t *testing.T) {
 		r := newRig(t, 1, 1)
-		r.inside()
+		in := r.inside()
+		in.observed.Nodes[0].ProviderID = ""
+		in.observed.Nodes[0].Name = master0
 		r.hibernate()
 		r.resume()
 		r.g.Expect(r.session().Remember(t.Context(), late)).To(Succeed())
 		o := r.summary().Observation
 		r.g.Expect(o.Late).To(BeFalse())
+		r.g.Expect(o.Node(master0).ProviderID).To(Equal("openstack:///late"), "it was given one since")
 		r.g.Expect(o.NodesReady).To(Equal(2))
 		r.g.Expect(o.Node(master0).Labels).To(BeEmpty())
 		r.g.Expect(o.Node("new")).NotTo(BeNil())

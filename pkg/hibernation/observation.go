@@ -158,6 +158,9 @@ func (o *Observation) recall(before *Observation) {
 	}
 	for _, was := range before.Nodes {
 		if is := o.Node(was.Name); is != nil {
+			if was.ProviderID == "" {
+				was.ProviderID = is.ProviderID
+			}
 			*is = was
 			continue
 		}

@@ -30,6 +30,8 @@ func (r *repair) node(ctx context.Context, m *hibernation.MachineState, name str
 		r.revive(ctx, m, *was)
 	case !r.stale(m, node):
 		r.complete(ctx, m, node, was)
+	case node.DeletionTimestamp != nil && len(r.machines) > 0 && !r.hasMachine(m, name):
+		// It goes with its Machine.
 	case r.taken(m, name):
 		r.wait(name, "another Node has its server's ID")
 	case !recorded(r.plan.Observation, node):

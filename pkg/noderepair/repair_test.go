@@ -253,6 +253,32 @@ func TestFinalizersDoNotKeepANode(t *testing.T) {
 	w.Expect(w.expectWhole("m-0", id("new")).Finalizers).To(Equal([]string{"example.com/mine"}))
 }
 
+// TestNodeThatIsBeingDeleted: we, or somebody else, had it deleted, and its finalizers keep it. With its Machine it goes.
+func TestNodeThatIsBeingDeleted(t *testing.T) {
+	for name, machineStays := range map[string]bool{"its Machine stays": true, "its Machine goes too": false} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.machine("w-0", "new", "old")
+			before := w.node("w-0", id("old"), func(n *corev1.Node) { n.Finalizers = []string{"example.com/mine"} })
+			obj := w.machineObject("w-0", id("old"), "Running", "")
+			if !machineStays {
+				obj.SetFinalizers([]string{"machine.machine.openshift.io"})
+				w.Expect(w.Update(t.Context(), obj)).To(Succeed())
+				uid := obj.GetUID()
+				w.Expect(w.Delete(t.Context(), obj, client.Preconditions{UID: &uid})).To(Succeed())
+			}
+			w.observe()
+			w.loseNode("w-0")
+			w.repaired()
+			if !machineStays {
+				w.Expect(w.getNode("w-0").UID).To(Equal(before.UID))
+				return
+			}
+			w.Expect(w.expectWhole("w-0", id("new")).Finalizers).To(Equal([]string{"example.com/mine"}))
+		})
+	}
+}
+
 // TestNodeThatTheAPIWouldNotTake is not deleted.
 func TestNodeThatTheAPIWouldNotTake(t *testing.T) {
 	w := newWorld(t)
