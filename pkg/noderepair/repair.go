@@ -68,9 +68,10 @@ func (r *repair) look(ctx context.Context) error {
 	}
 	machines, err := listMachineAPI(ctx, r.c, "Machine")
 	if err != nil {
-		r.machinesUnknown = true
 		r.fail(err)
 	}
+	// An API server that has just started does not serve Machines at once.
+	r.machinesUnknown = err != nil || len(machines) == 0 && r.plan.Observation != nil && len(r.plan.Observation.Machines) > 0
 	r.machines = machines
 	return nil
 }

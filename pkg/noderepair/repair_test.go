@@ -179,6 +179,22 @@ func TestLostNodeComesBack(t *testing.T) {
 	}
 }
 
+// TestMachinesThatAreNotServedYet: an API server that has just started knows no Machines, though the cluster has some.
+func TestMachinesThatAreNotServedYet(t *testing.T) {
+	w := newWorld(t)
+	w.machine("w-0", "new", "old")
+	w.node("w-0", id("old"))
+	w.machineObject("w-0", id("old"), "Running", "")
+	w.observe()
+	w.loseNode("w-0")
+	w.noMachineAPI = true
+	w.repaired()
+	w.Expect(w.getNode("w-0")).To(BeNil())
+	w.noMachineAPI = false
+	w.repaired()
+	w.expectWhole("w-0", id("new"))
+}
+
 // TestNodeThatItsKubeletRegistered: a kubelet that finds no Node as it boots makes one with what little it knows.
 func TestNodeThatItsKubeletRegistered(t *testing.T) {
 	w := newWorld(t)
