@@ -42,6 +42,7 @@ func reference(t *testing.T, s shape, f flow) []call {
 	t.Helper()
 	var calls []call
 	inWorld(t, s, *first, func(w *world) {
+		w.gentle = true
 		w.pass(f, nil)
 		calls = w.recorded
 		w.finish()
@@ -96,6 +97,7 @@ func TestCrashPoints(t *testing.T) {
 			t.Run(fmt.Sprintf("%d-%s", n, when(late)), func(t *testing.T) {
 				tried.crashes.Add(1)
 				inWorld(t, s, *first, func(w *world) {
+					w.gentle = true
 					w.pass(f, w.die(n, late))
 					w.finish()
 				})
@@ -110,6 +112,7 @@ func TestCrashPointsOfLargeClusters(t *testing.T) {
 		for _, late := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%d-%s", n, when(late)), func(t *testing.T) {
 				inWorld(t, s, *first, func(w *world) {
+					w.gentle = true
 					w.passAll(chain, func(i int) func(*call, bool) *fault {
 						if n > lengths[i] {
 							return nil

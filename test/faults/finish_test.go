@@ -104,6 +104,7 @@ func (w *world) finish() {
 	}
 	w.checkLeftovers()
 	w.checkAttributes()
+	w.checkInside()
 	w.checkQuiet()
 }
 

@@ -4,14 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
+	"slices"
 	"sort"
 	"strings"
 	"time"
 
+	certificatesv1 "k8s.io/api/certificates/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -21,8 +27,9 @@ import (
 
 const (
 	// kubeletStarts is from a server being active to its Node being ready, operatorsReport to the ClusterOperators being good.
-	kubeletStarts   = 20 * time.Second
-	operatorsReport = 40 * time.Second
+	kubeletStarts     = 20 * time.Second
+	slowKubeletStarts = 5 * time.Minute
+	operatorsReport   = 40 * time.Second
 )
 
 // guest is a cluster itself: what its API says follows its servers.
@@ -31,6 +38,9 @@ type guest struct {
 	// up is since when a machine's server runs, server which one it is; seen is when it last did.
 	up, seen map[string]time.Time
 	server   map[string]string
+	// slow are kubelets of workers that take minutes to start, longer than the cluster's controllers take to lead.
+	slow   bool
+	inside *inside
 }
 
 // watchGuests follows the servers.
@@ -38,6 +48,7 @@ func (w *world) watchGuests() {
 	w.cloud.Subscribe(func(e cloud.ServerEvent) {
 		for _, g := range w.guests {
 			if strings.HasPrefix(e.Server.Hostname, g.infraID+"-") && e.Server.Metadata["openshiftClusterID"] == g.infraID {
+				g.inside.catchUp(w, e.At)
 				g.follow(e)
 			}
 		}
@@ -65,14 +76,16 @@ func (g *guest) follow(e cloud.ServerEvent) {
 	delete(g.up, name)
 }
 
-func newGuest(infraID string, servers []cloud.Server) *guest {
-	g := &guest{infraID: infraID, up: map[string]time.Time{}, seen: map[string]time.Time{}, server: map[string]string{}}
+func newGuest(infraID string, slow bool, servers []cloud.Server) *guest {
+	g := &guest{infraID: infraID, slow: slow, up: map[string]time.Time{}, seen: map[string]time.Time{}, server: map[string]string{}}
 	for _, s := range servers {
 		g.seen[s.Name] = time.Now()
 		if s.Status == "ACTIVE" {
-			g.up[s.Name], g.server[s.Name] = time.Now().Add(-time.Hour), s.ID
+			g.up[s.Name] = time.Now().Add(-time.Hour)
 		}
+		g.server[s.Name] = s.ID
 	}
+	g.inside = newInside(g)
 	return g
 }
 
@@ -92,9 +105,17 @@ func (g *guest) answers(now time.Time) bool {
 	return up > all/2
 }
 
+// starts is how long it takes a machine from being active to its Node being ready.
+func (g *guest) starts(name string) time.Duration {
+	if g.slow && !g.controlPlane(name) {
+		return slowKubeletStarts
+	}
+	return kubeletStarts
+}
+
 func (g *guest) ready(name string, now time.Time) bool {
 	since, ok := g.up[name]
-	return ok && now.Sub(since) >= kubeletStarts
+	return ok && now.Sub(since) >= g.starts(name)
 }
 
 func (g *guest) names() []string {
@@ -106,19 +127,26 @@ func (g *guest) names() []string {
 	return names
 }
 
+// shownReady tells what the API says of a Node: for a while that is what was so before the sleep.
+func (g *guest) shownReady(i *inside, name string, now time.Time) bool {
+	return g.ready(name, now) || now.Sub(i.serving) < staleReady
+}
+
+// nodes returns the Nodes with the status that the API shows.
 func (g *guest) nodes(now time.Time) []corev1.Node {
 	var nodes []corev1.Node
 	for _, name := range g.names() {
-		node := corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{}}}
-		if g.controlPlane(name) {
-			node.Labels["node-role.kubernetes.io/master"] = ""
+		is := g.inside.node(name)
+		if is == nil {
+			continue
 		}
-		status := corev1.ConditionFalse
-		if g.ready(name, now) {
+		node := is.DeepCopy()
+		status := corev1.ConditionUnknown
+		if g.shownReady(g.inside, name, now) {
 			status = corev1.ConditionTrue
 		}
 		node.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: status}}
-		nodes = append(nodes, node)
+		nodes = append(nodes, *node)
 	}
 	return nodes
 }
@@ -171,7 +199,7 @@ func (r *remote) ClientFor(_ context.Context, cd *hivev1.ClusterDeployment) (cli
 // Forget does nothing: nothing is kept.
 func (r *remote) Forget(types.NamespacedName) {}
 
-// guestClient is a cluster as one process sees it. Only lists are asked for.
+// guestClient is a cluster as one process sees it.
 type guestClient struct {
 	client.Client
 	guest   *guest
@@ -180,9 +208,9 @@ type guestClient struct {
 
 var errUnreachable = errors.New("dial tcp 203.0.113.5:6443: connect: no route to host")
 
-// List lists what the readiness steps ask for.
-func (c *guestClient) List(ctx context.Context, list client.ObjectList, _ ...client.ListOption) error {
-	k := &call{process: c.process, service: guestAPI, op: "guest.list", target: fmt.Sprintf("%s %T", c.guest.infraID, list)}
+// call makes one call to the cluster's API.
+func (c *guestClient) call(ctx context.Context, verb, target string, do func(now time.Time) error) error {
+	k := &call{process: c.process, service: guestAPI, op: "guest." + verb, target: c.guest.infraID + " " + target, changes: verb != "list" && verb != "get"}
 	if err := pause(ctx, c.process.latency(5*time.Millisecond)); err != nil {
 		return err
 	}
@@ -192,23 +220,111 @@ func (c *guestClient) List(ctx context.Context, list client.ObjectList, _ ...cli
 	}
 	w.cloud.Advance()
 	now := time.Now()
-	var err error
-	if !c.guest.answers(now) {
-		err = errUnreachable
-	} else {
-		switch out := list.(type) {
-		case *corev1.NodeList:
-			out.Items = c.guest.nodes(now)
-		case *coordinationv1.LeaseList:
-			out.Items = c.guest.leases(now)
-		case *unstructured.UnstructuredList:
-			out.Items = c.guest.operators(now)
-		default:
-			err = fmt.Errorf("nobody lists %T", list)
-		}
+	c.guest.inside.catchUp(w, now)
+	err := errUnreachable
+	if c.guest.answers(now) {
+		err = do(now)
 	}
 	if f := w.end(k, reason(err)); f != nil && f.lose != nil {
 		return f.lose(k)
 	}
 	return err
+}
+
+// List lists objects of a cluster.
+func (c *guestClient) List(ctx context.Context, list client.ObjectList, opts ...client.ListOption) error {
+	return c.call(ctx, "list", strings.TrimSuffix(kindOf(list), "List"), func(now time.Time) error {
+		return c.list(list, now)
+	})
+}
+
+func kindOf(obj runtime.Object) string {
+	if kind := obj.GetObjectKind().GroupVersionKind().Kind; kind != "" {
+		return kind
+	}
+	return reflect.TypeOf(obj).Elem().Name()
+}
+
+func (c *guestClient) list(list client.ObjectList, now time.Time) error {
+	switch out := list.(type) {
+	case *corev1.NodeList:
+		out.Items = c.guest.nodes(now)
+	case *coordinationv1.LeaseList:
+		out.Items = c.guest.leases(now)
+	case *corev1.PodList:
+		out.Items = stored[corev1.Pod](c.guest.inside)
+	case *storagev1.CSINodeList:
+		out.Items = stored[storagev1.CSINode](c.guest.inside)
+	case *certificatesv1.CertificateSigningRequestList, *metav1.PartialObjectMetadataList:
+	case *unstructured.UnstructuredList:
+		if kind := strings.TrimSuffix(out.GetKind(), "List"); kind == "ClusterOperator" {
+			out.Items = c.guest.operators(now)
+		} else {
+			out.Items = slices.DeleteFunc(stored[unstructured.Unstructured](c.guest.inside), func(u unstructured.Unstructured) bool { return u.GetKind() != kind })
+		}
+	default:
+		return fmt.Errorf("nobody lists %T", list)
+	}
+	return nil
+}
+
+// stored returns copies of the objects of a type, by name.
+func stored[T any](i *inside) []T {
+	var found []client.Object
+	for _, obj := range i.objects {
+		if _, ok := any(obj).(*T); ok {
+			found = append(found, obj)
+		}
+	}
+	slices.SortFunc(found, func(a, b client.Object) int { return strings.Compare(a.GetName(), b.GetName()) })
+	out := make([]T, len(found))
+	for n, obj := range found {
+		out[n] = *any(obj.DeepCopyObject()).(*T)
+	}
+	return out
+}
+
+// Get reads an object.
+func (c *guestClient) Get(ctx context.Context, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {
+	return c.call(ctx, "get", kindOf(obj)+" "+key.Name, func(time.Time) error { return c.guest.inside.Get(ctx, key, obj, opts...) })
+}
+
+// Create makes an object, unless it is a rehearsal.
+func (c *guestClient) Create(ctx context.Context, obj client.Object, opts ...client.CreateOption) error {
+	options := client.CreateOptions{}
+	options.ApplyOptions(opts)
+	return c.call(ctx, "create", kindOf(obj)+" "+obj.GetName(), func(time.Time) error {
+		if c.guest.inside.objects[placeOf(obj)] != nil {
+			return apierrors.NewAlreadyExists(resourceOf(obj), obj.GetName())
+		}
+		if len(options.DryRun) == 0 {
+			c.guest.inside.install(obj)
+		}
+		return nil
+	})
+}
+
+// Patch patches an object but for its status.
+func (c *guestClient) Patch(ctx context.Context, obj client.Object, patch client.Patch, opts ...client.PatchOption) error {
+	return c.call(ctx, "patch", kindOf(obj)+" "+obj.GetName(), func(time.Time) error { return c.guest.inside.Patch(ctx, obj, patch, opts...) })
+}
+
+// Delete deletes an object.
+func (c *guestClient) Delete(ctx context.Context, obj client.Object, opts ...client.DeleteOption) error {
+	return c.call(ctx, "delete", kindOf(obj)+" "+obj.GetName(), func(time.Time) error { return c.guest.inside.Delete(ctx, obj, opts...) })
+}
+
+// Status returns the writer of the status.
+func (c *guestClient) Status() client.SubResourceWriter { return &guestStatus{client: c} }
+
+type guestStatus struct {
+	client.SubResourceWriter
+	client *guestClient
+}
+
+// Patch patches the status.
+func (s *guestStatus) Patch(ctx context.Context, obj client.Object, patch client.Patch, opts ...client.SubResourcePatchOption) error {
+	return s.client.call(ctx, "patch.status", kindOf(obj)+" "+obj.GetName(), func(time.Time) error {
+		return s.client.guest.inside.Status().Patch(ctx, obj, patch, opts...)
+	})
 }

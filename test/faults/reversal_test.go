@@ -82,6 +82,7 @@ func TestReversals(t *testing.T) {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			tried.crashes.Add(1)
 			inWorld(t, s, *first, func(w *world) {
+				w.gentle = true
 				w.pass(reversed(f, n), nil)
 				w.finish()
 			})

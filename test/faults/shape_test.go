@@ -21,6 +21,8 @@ type shape struct {
 	inFlight int
 	// refused says that the cloud does not let the cluster hibernate until mend is called.
 	refused bool
+	// lateWorkers says that the workers' kubelets take minutes to start.
+	lateWorkers bool
 	// inUse says that images can't be deleted of which servers were made.
 	inUse bool
 	mend  func(*world)
@@ -54,6 +56,7 @@ func shapes() []shape {
 			cloud:  func(o *cloud.Options) { o.Latencies.SnapshotUploadOf = uneven },
 			seeded: func(w *world) { w.cloud.SetServerState(w.seeds[0].Workers[0].ID, "SHUTOFF") },
 		},
+		{name: "late-workers", masters: 1, workers: 2, lateWorkers: true},
 		{name: "old-nova", masters: 1, workers: 1, cloud: func(o *cloud.Options) { o.MaxMicroversion = "2.60" }},
 	}
 }

@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"reflect"
 	"strconv"
+	"strings"
 	"time"
 
 	jsonpatch "github.com/evanphx/json-patch/v5"
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -19,7 +21,7 @@ import (
 	hivev1 "github.com/overwinter/overwinter/apis/hive/v1"
 )
 
-// shelf keeps ClusterDeployments and Secrets as an API server does: resourceVersions and conflicts, generations, a status
+// shelf keeps objects as an API server does: resourceVersions and conflicts, generations, a status
 // that is written apart, finalizers, preconditions. It does in microseconds what the client library's stand-in, which takes
 // all kinds of objects, does in milliseconds; thousands of runs wait for it.
 type shelf struct {
@@ -40,20 +42,20 @@ func newShelf() *shelf { return &shelf{objects: map[place]client.Object{}} }
 func placeOf(obj client.Object) place { return placeAt(obj, client.ObjectKeyFromObject(obj)) }
 
 func placeAt(obj client.Object, key types.NamespacedName) place {
-	return place{kind: fmt.Sprintf("%T", obj), key: key}
+	if u, ok := obj.(*unstructured.Unstructured); ok {
+		return place{kind: u.GetKind(), key: key}
+	}
+	return place{kind: reflect.TypeOf(obj).Elem().Name(), key: key}
 }
 
 func resourceOf(obj client.Object) schema.GroupResource {
-	if _, ok := obj.(*corev1.Secret); ok {
-		return schema.GroupResource{Resource: "secrets"}
-	}
-	return schema.GroupResource{Group: hivev1.GroupVersion.Group, Resource: "clusterdeployments"}
+	return schema.GroupResource{Resource: strings.ToLower(placeOf(obj).kind) + "s"}
 }
 
-// copyOf returns an object as it comes back from an API server, whose times are in whole seconds.
+// copyOf returns an object as it comes back from an API server. The times of a ClusterDeployment are in whole seconds then.
 func copyOf(obj client.Object) client.Object {
-	if s, ok := obj.(*corev1.Secret); ok {
-		return s.DeepCopy()
+	if _, ok := obj.(*hivev1.ClusterDeployment); !ok {
+		return obj.DeepCopyObject().(client.Object)
 	}
 	data, err := json.Marshal(obj)
 	must(err)
@@ -64,12 +66,7 @@ func copyOf(obj client.Object) client.Object {
 
 // hand gives a caller its own copy.
 func hand(from, to client.Object) {
-	switch out := to.(type) {
-	case *corev1.Secret:
-		from.(*corev1.Secret).DeepCopyInto(out)
-	case *hivev1.ClusterDeployment:
-		from.(*hivev1.ClusterDeployment).DeepCopyInto(out)
-	}
+	reflect.ValueOf(to).Elem().Set(reflect.ValueOf(from.DeepCopyObject()).Elem())
 }
 
 // put writes an object, with a resourceVersion of its own.
@@ -87,11 +84,6 @@ func (s *shelf) put(at place, obj client.Object) client.Object {
 
 // Get reads an object.
 func (s *shelf) Get(_ context.Context, key client.ObjectKey, obj client.Object, _ ...client.GetOption) error {
-	switch obj.(type) {
-	case *corev1.Secret, *hivev1.ClusterDeployment:
-	default:
-		return apierrors.NewNotFound(schema.GroupResource{}, key.Name)
-	}
 	is, ok := s.objects[placeAt(obj, key)]
 	if !ok {
 		return apierrors.NewNotFound(resourceOf(obj), key.Name)
@@ -141,6 +133,9 @@ func merged(is, obj client.Object, status bool) client.Object {
 	after.SetUID(is.GetUID())
 	after.SetCreationTimestamp(is.GetCreationTimestamp())
 	after.SetDeletionTimestamp(is.GetDeletionTimestamp())
+	if u, ok := after.(*unstructured.Unstructured); ok {
+		return mergedFields(is.(*unstructured.Unstructured), u, status)
+	}
 	want, ok := after.(*hivev1.ClusterDeployment)
 	if !ok {
 		return after
@@ -156,6 +151,19 @@ func merged(is, obj client.Object, status bool) client.Object {
 		want.Generation++
 	}
 	return want
+}
+
+// mergedFields is merged for an object of any kind.
+func mergedFields(was, want *unstructured.Unstructured, status bool) client.Object {
+	from, to := was, want.DeepCopy()
+	if status {
+		from, to = want, was.DeepCopy()
+	}
+	delete(to.Object, "status")
+	if has, ok := from.Object["status"]; ok {
+		to.Object["status"] = runtime.DeepCopyJSONValue(has)
+	}
+	return to
 }
 
 // Patch patches an object but for its status.
@@ -198,6 +206,10 @@ func patched(is, obj client.Object, patch client.Patch) (client.Object, error) {
 	}
 	if err != nil {
 		return nil, err
+	}
+	if _, ok := is.(*unstructured.Unstructured); ok {
+		after := &unstructured.Unstructured{}
+		return after, after.UnmarshalJSON(data)
 	}
 	after := reflect.New(reflect.TypeOf(is).Elem()).Interface().(client.Object)
 	return after, json.Unmarshal(data, after)

@@ -77,6 +77,8 @@ type world struct {
 	skewed atomic.Int64
 	// renamed are the names that machines had in the beginning, by those that somebody has given them.
 	renamed map[string]string
+	// gentle says that nothing happens but that processes are killed and orders change, so that no Node is to be lost meanwhile.
+	gentle bool
 	// raced are the machines that somebody has started right before they were snapshotted, when nobody looked any more.
 	raced map[string]bool
 }
@@ -111,7 +113,7 @@ func newWorld(s shape, seed uint64) *world {
 	w.cloud.SetHooks(cloud.Hooks{Before: w.hookBefore, After: w.hookAfter})
 	w.initial = w.takeInventory()
 	for _, id := range w.shape.clusters {
-		w.guests = append(w.guests, newGuest(id, w.serversOf(id)))
+		w.guests = append(w.guests, newGuest(id, s.lateWorkers, w.serversOf(id)))
 		w.introduce(id)
 	}
 	w.watchGuests()
