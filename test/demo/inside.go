@@ -22,6 +22,9 @@ func (p *play) lookInside(ctx context.Context, now look) error {
 		return err
 	}
 	serving := p.guest.Serving()
+	if p.lifecycle.Leads() {
+		now.lifecycle["cloud node lifecycle: deletes Nodes whose server is gone"] = "at work"
+	}
 	for name, node := range census.Nodes {
 		now.nodes[short(name)] = stateOf(serving, readiness(node), node.Spec.ProviderID, census.Servers[name])
 	}

@@ -48,7 +48,7 @@ func (p *play) look(ctx context.Context) (look, error) {
 	}
 	now := look{
 		record: map[string]string{}, servers: map[string]string{}, snapshots: map[string]string{},
-		nodes: map[string]string{}, machines: map[string]string{},
+		nodes: map[string]string{}, machines: map[string]string{}, lifecycle: map[string]string{},
 	}
 	for _, server := range p.cloud.Servers() {
 		if server.Status != "DELETED" {

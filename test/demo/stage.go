@@ -31,8 +31,8 @@ const (
 	kubeletBoot      = 3 * time.Second
 	operatorsRollOut = 7 * time.Second
 	// nodesNotReady is how long the kubelets say that their Nodes are not ready; controllersLead is when the cluster's own
-	// controllers are at work again, which would delete such Nodes.
-	nodesNotReady   = 6 * time.Second
+	// controllers are at work again, which would delete such Nodes: here a tenth of what it takes in a real one.
+	nodesNotReady   = 15 * time.Second
 	controllersLead = 12 * time.Second
 )
 
@@ -47,6 +47,7 @@ type stage struct {
 	stopCloud func()
 	cluster   *cloud.Cluster
 	guest     *guest.Guest
+	lifecycle *controllers.Cloud
 	manager   *env.Process
 }
 
@@ -133,7 +134,7 @@ func (s *stage) openGuest(ctx, start context.Context) error {
 	}
 	var err error
 	source := guest.CloudServers(s.cloud, infraID)
-	lifecycle := &controllers.Cloud{Source: source}
+	s.lifecycle = &controllers.Cloud{Source: source}
 	checks := &controllers.HealthChecks{}
 	s.guest, err = guest.Start(ctx, s.env, guest.Options{
 		Name:     "cluster",
@@ -142,7 +143,7 @@ func (s *stage) openGuest(ctx, start context.Context) error {
 		NotReady: nodesNotReady,
 		Settle:   operatorsRollOut,
 		Controllers: []guest.Controller{
-			lifecycle.Controller(controllersLead), controllers.Machines(source, controllersLead),
+			s.lifecycle.Controller(controllersLead), controllers.Machines(source, controllersLead),
 			checks.Controller(0), controllers.Collector(0),
 		},
 	})

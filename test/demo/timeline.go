@@ -27,7 +27,7 @@ type timeline struct {
 type look struct {
 	powerState, message        string
 	record, servers, snapshots map[string]string
-	nodes, machines            map[string]string
+	nodes, machines, lifecycle map[string]string
 }
 
 // begin sets the time to 0 and announces what is about to happen.
@@ -48,6 +48,7 @@ func (t *timeline) show(now look) {
 	t.changes("snapshot", t.last.snapshots, now.snapshots, "deleted")
 	t.changes("Node", t.last.nodes, now.nodes, "gone")
 	t.changes("Machine", t.last.machines, now.machines, "gone")
+	t.changes("controller", t.last.lifecycle, now.lifecycle, "stopped")
 	if now.powerState != t.last.powerState {
 		t.line("powerState", now.powerState)
 		if now.message != "" {

@@ -55,6 +55,7 @@ type Guest struct {
 	mu      sync.Mutex
 	err     error
 	hurried bool
+	cut     bool
 }
 
 // Start starts a cluster whose servers run. Stop ends it; its API server ends with e.
@@ -114,6 +115,19 @@ func (g *Guest) Settle() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.hurried = true
+}
+
+// Cut says whether nobody reaches the API's virtual IP address although the cluster runs.
+func (g *Guest) Cut(cut bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.cut = cut
+}
+
+func (g *Guest) isCut() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.cut
 }
 
 func (g *Guest) isHurried() bool {
@@ -265,7 +279,7 @@ func (g *Guest) serve(ctx context.Context, now time.Time) {
 		g.settled = false
 	}
 	g.serving = serving
-	g.vip.setOpen(serving)
+	g.vip.setOpen(serving && !g.isCut())
 	g.control.follow(ctx, serving)
 }
 

@@ -28,8 +28,8 @@ type inside struct {
 type moments struct {
 	// api and notReady are the guest's.
 	api, notReady time.Duration
-	// cloud and machines are how long after the API is back these controllers begin to work.
-	cloud, machines time.Duration
+	// cloud, machines and checks are how long after the API is back these controllers begin to work.
+	cloud, machines, checks time.Duration
 }
 
 func newInside(t *testing.T, name string, m moments, changes ...func(*setup)) *inside {
@@ -41,7 +41,7 @@ func newInside(t *testing.T, name string, m moments, changes ...func(*setup)) *i
 			o.API, o.NotReady = m.api, m.notReady
 			o.Controllers = []guest.Controller{
 				controllers.Kubernetes(w.env, 0, kubeletGrace), i.controller.Controller(m.cloud),
-				controllers.Machines(o.Source, m.machines), i.checks.Controller(0),
+				controllers.Machines(o.Source, m.machines), i.checks.Controller(m.checks),
 			}
 		}
 	}
@@ -85,7 +85,12 @@ func TestNodesAreLostWithoutRepair(t *testing.T) {
 	i.order(running)
 	i.eventually(func(g Gomega) {
 		after := i.census(g)
-		g.Expect(after.Nodes).To(BeEmpty())
+		for name, node := range after.Nodes {
+			// A kubelet that boots only after its Node is gone makes one, with nothing of what the old one had.
+			g.Expect(node.UID).NotTo(Equal(i.before.Nodes[name].UID))
+			g.Expect(node.Spec.ProviderID).To(BeEmpty())
+			g.Expect(node.Annotations).NotTo(HaveKey("example.com/only-the-original"))
+		}
 		g.Expect(i.before.Compare(after)).To(HaveField("Machines", 0))
 		g.Expect(after.Machines).To(HaveLen(2))
 		for _, machine := range after.Machines {
