@@ -17,9 +17,15 @@ func (w *world) hasDriver(node string) bool {
 	return err == nil
 }
 
-func (w *world) hasRegistration(node string) bool {
-	return w.Get(context.Background(), client.ObjectKey{Name: node}, &storagev1.CSINode{}) == nil
+func (w *world) getRegistration(node string) *storagev1.CSINode {
+	csi := &storagev1.CSINode{}
+	if w.Get(context.Background(), client.ObjectKey{Name: node}, csi) != nil {
+		return nil
+	}
+	return csi
 }
+
+func (w *world) hasRegistration(node string) bool { return w.getRegistration(node) != nil }
 
 // TestDriversRegisterAgain on Nodes that were made again, once their kubelets report.
 func TestDriversRegisterAgain(t *testing.T) {
@@ -49,6 +55,9 @@ func TestDriversRegisterAgain(t *testing.T) {
 	w.Expect(w.hasDriver("w-0")).To(BeTrue())
 	w.Expect(w.hasDriver("w-1")).To(BeTrue(), "its Node is the same")
 	w.Expect(w.hasRegistration("w-1")).To(BeTrue())
+	w.Expect(w.Delete(t.Context(), w.getRegistration("w-1"), client.Preconditions{UID: &w.getRegistration("w-1").UID})).To(Succeed())
+	w.repaired()
+	w.Expect(w.hasDriver("w-1")).To(BeTrue(), "whatever it has registered")
 	w.Expect(w.Get(t.Context(), client.ObjectKey{Namespace: "openshift-cluster-csi-drivers", Name: "other"}, &corev1.Pod{})).To(Succeed())
 }
 

@@ -197,12 +197,18 @@ func TestMachinesThatAreNotServedYet(t *testing.T) {
 
 // TestNodeThatItsKubeletRegistered: a kubelet that finds no Node as it boots makes one with what little it knows.
 func TestNodeThatItsKubeletRegistered(t *testing.T) {
+	for name, providerID := range map[string]string{"it has no ID": "", "the cloud controller manager gave it its ID": id("new")} {
+		t.Run(name, func(t *testing.T) { isCompleted(t, providerID) })
+	}
+}
+
+func isCompleted(t *testing.T, providerID string) {
 	w := newWorld(t)
 	w.machine("w-0", "new", "old")
 	w.node("w-0", id("old"), func(n *corev1.Node) { n.Spec.Unschedulable = true })
 	w.observe()
 	w.loseNode("w-0")
-	bare := w.node("w-0", "", func(n *corev1.Node) {
+	bare := w.node("w-0", providerID, func(n *corev1.Node) {
 		n.Labels, n.Annotations = map[string]string{"kubernetes.io/hostname": "w-0"}, map[string]string{"marker": "its own"}
 		n.Spec.Taints = []corev1.Taint{{Key: "node.cloudprovider.kubernetes.io/uninitialized", Value: "true", Effect: corev1.TaintEffectNoSchedule}}
 		n.Spec.PodCIDR, n.Spec.PodCIDRs = "", nil
