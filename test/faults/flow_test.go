@@ -6,6 +6,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	hivev1 "github.com/overwinter/overwinter/apis/hive/v1"
+	"github.com/overwinter/overwinter/test/cloud"
 )
 
 const (
@@ -59,7 +60,27 @@ func hibernateFlow(s shape) flow {
 }
 
 func resumeFlow() flow {
-	return flow{"resume", asleep, func(w *world) { w.orderAll(runningNow) }, func(w *world) bool { return w.allShow(runningNow) }}
+	return flow{"resume", asleep, func(w *world) {
+		if w.shape.cramped {
+			w.cramp()
+		}
+		w.orderAll(runningNow)
+	}, func(w *world) bool { return w.allShow(runningNow) }}
+}
+
+// crampedFor is for how long others use the quota: far longer than the cluster's controllers take to lead.
+const crampedFor = 5 * time.Minute
+
+// cramp leaves no quota but for the control plane.
+func (w *world) cramp() {
+	q := cloud.DefaultQuota()
+	q.Instances = len(w.initial.others) + w.shape.masters
+	w.cloud.SetQuota(cloud.DefaultProject, q)
+	w.trace.add("others have taken the quota")
+	w.later(crampedFor, func() {
+		w.trace.add("others have given the quota back")
+		w.cloud.SetQuota(cloud.DefaultProject, cloud.DefaultQuota())
+	})
 }
 
 func cleanupFlow() flow {

@@ -22,10 +22,10 @@ func skipsRepair(cd *hivev1.ClusterDeployment) bool {
 
 // repairEarly repairs what can be repaired while machines still start: the cloud controller manager deletes the Nodes of
 // servers that it does not find about two minutes after it has started, however long the last machine takes. It returns
-// when to come back; 0 if the cluster does not answer yet.
+// when to come back; 0 if there is nothing to repair yet.
 func (v *visit) repairEarly(ctx context.Context) time.Duration {
 	record, err := v.record(ctx)
-	if err != nil || !record.Opened || record.Cutting || skipsRepair(v.cd) || !mayAnswer(record) {
+	if err != nil || !record.Opened || record.Cutting || skipsRepair(v.cd) || !v.mayAnswer(record) {
 		return 0
 	}
 	remote, err := v.Remote.ClientFor(ctx, v.cd)
@@ -38,7 +38,7 @@ func (v *visit) repairEarly(ctx context.Context) time.Duration {
 	nodes, err := readNodes(ctx, remote)
 	if err != nil {
 		v.logger.WithError(err).Debug("the cluster's API could not be asked")
-		return 0
+		return v.spread(operatorsPoll)
 	}
 	if v.memo.early == nil {
 		v.memo.early = nodes.leases
@@ -48,13 +48,34 @@ func (v *visit) repairEarly(ctx context.Context) time.Duration {
 	return v.spread(nodesPoll)
 }
 
-// mayAnswer tells whether the cluster's API may: most of the control plane runs.
-func mayAnswer(record hibernation.Summary) bool {
+// failedToStart is the outcome where not all machines can be started. Those that run are a cluster already.
+func (v *visit) failedToStart(ctx context.Context, err error) Outcome {
+	outcome := v.failed(ctx, StateFailedToStart, err)
+	if ctx.Err() == nil {
+		outcome.After = soonest(outcome.After, v.repairMeanwhile(ctx))
+	}
+	return outcome
+}
+
+// repairMeanwhile is repairEarly for a cluster of which some machine can't be started now, for minutes or for days.
+func (v *visit) repairMeanwhile(ctx context.Context) time.Duration {
+	if v.memo.failures == 0 || shows(v.cd, StateRunning) {
+		return 0
+	}
+	if v.repairEarly(ctx) == 0 {
+		return 0
+	}
+	return v.spread(operatorsPoll)
+}
+
+// mayAnswer tells whether the cluster's API may: most of the control plane runs, as far as is known. After a failure it is not
+// known which of the servers run that have been made.
+func (v *visit) mayAnswer(record hibernation.Summary) bool {
 	all, running := 0, 0
 	for _, m := range record.Machines {
 		if m.ControlPlane {
 			all++
-			if m.Running && m.ServerID != "" {
+			if m.ServerID != "" && (m.Running || v.memo.failures > 0) {
 				running++
 			}
 		}

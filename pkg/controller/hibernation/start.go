@@ -43,7 +43,7 @@ func (v *visit) start(ctx context.Context) (Outcome, error) {
 		v.warnExpired(*v.memo.slept)
 	}
 	if err := v.actuator.StartMachines(ctx, v.cd, v.Client, v.logger); err != nil {
-		return v.failed(ctx, StateFailedToStart, err), nil
+		return v.failedToStart(ctx, err), nil
 	}
 	return v.awake(ctx)
 }
@@ -88,7 +88,7 @@ func disturbed(record hibernation.Summary) bool {
 func (v *visit) awake(ctx context.Context) (Outcome, error) {
 	running, waiting, err := v.actuator.MachinesRunning(ctx, v.cd, v.Client, v.logger)
 	if err != nil {
-		return v.failed(ctx, StateFailedToStart, err), nil
+		return v.failedToStart(ctx, err), nil
 	}
 	v.memo.succeeded()
 	if !running {

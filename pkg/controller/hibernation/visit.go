@@ -47,6 +47,9 @@ func (v *visit) outcome(ctx context.Context) (Outcome, error) {
 		return Outcome{}, err
 	}
 	if wait := v.memo.holds(v.cd, v.now); wait > 0 {
+		if !hibernate {
+			after = soonest(after, v.repairMeanwhile(ctx))
+		}
 		return Outcome{After: soonest(wait, after)}, nil
 	}
 	if hibernate {

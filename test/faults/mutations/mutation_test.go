@@ -40,7 +40,7 @@ const (
 )
 
 func table() []mutation {
-	return slices.Concat(beforeSeal, behindSeal, waking, always)
+	return slices.Concat(beforeSeal, behindSeal, waking, always, inside)
 }
 
 // Every mutation can still be made in the source as it is.
