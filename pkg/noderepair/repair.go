@@ -66,14 +66,19 @@ func (r *repair) look(ctx context.Context) error {
 	for i := range nodes.Items {
 		r.nodes[nodes.Items[i].Name] = &nodes.Items[i]
 	}
+	r.lookAtMachines(ctx)
+	return nil
+}
+
+// lookAtMachines reads the Machines; without them Nodes can be repaired that exist. An API server that has just started does
+// not serve them at once.
+func (r *repair) lookAtMachines(ctx context.Context) {
 	machines, err := listMachineAPI(ctx, r.c, "Machine")
 	if err != nil {
 		r.fail(err)
 	}
-	// An API server that has just started does not serve Machines at once.
-	r.machinesUnknown = err != nil || len(machines) == 0 && r.plan.Observation != nil && len(r.plan.Observation.Machines) > 0
 	r.machines = machines
-	return nil
+	r.machinesUnknown = err != nil || len(machines) == 0 && r.plan.Observation != nil && len(r.plan.Observation.Machines) > 0
 }
 
 // remember has everything saved that is known of the cluster, if a Node is about to be deleted that the record lacks.
