@@ -119,6 +119,23 @@ func TestUnreachableClusterIsHibernated(t *testing.T) {
 	r.expectClean()
 }
 
+// Nor is one whose MachineHealthChecks are still paused from the last time, and which can't be reached now.
+func TestUnreachableClusterWithPausedHealthChecks(t *testing.T) {
+	r := newRig(t, 1, 1)
+	in := r.inside()
+	r.passes(2, hibernate)
+	r.resume()
+	in.observeErr = errors.New("no route to host")
+	r.clock.Step(time.Minute)
+	r.hibernate()
+	r.g.Expect(in.paused).To(Equal(1))
+	r.g.Expect(r.summary().HealthChecksPaused).To(BeTrue())
+	in.observeErr = nil
+	r.resume()
+	r.g.Expect(r.session().ResumeHealthChecks(t.Context())).To(Succeed())
+	r.expectClean()
+}
+
 // A cluster of which its owner should know something first is not touched.
 func TestClusterThatIsNotToBeHibernatedSo(t *testing.T) {
 	r := newRig(t, 1, 1)
