@@ -65,18 +65,21 @@ func decode(data []byte) (*Record, error) {
 	return r, r.validate()
 }
 
-// decodeOwn reads a record that is just as this code would write it, nil for any other. Such a one holds nothing that is not
-// known and nothing twice, so that it need not be looked through for that: records are read in every pass, and are large.
+// decodeOwn reads a record that is just as this code would write it, nil for any other. Such a one need not be looked through:
+// records are read in every pass, and are large.
 func decodeOwn(data []byte) *Record {
 	r := &Record{}
-	if json.Unmarshal(data, (*plainRecord)(r)) != nil || r.Version != recordVersion {
-		return nil
-	}
-	again, err := marshalPlain(r)
-	if err != nil || !bytes.Equal(again, data) {
+	if json.Unmarshal(data, (*plainRecord)(r)) != nil || r.Version != recordVersion || !r.wroteAs(data) {
 		return nil
 	}
 	return r
+}
+
+// wroteAs tells whether a record, as it was read, would be written as the very text that it was read from. Then that holds
+// nothing that is not known, and nothing twice.
+func (r *Record) wroteAs(data []byte) bool {
+	again, err := marshalPlain(r)
+	return err == nil && bytes.Equal(again, data)
 }
 
 // validate finds what would make a record dangerous to act upon.

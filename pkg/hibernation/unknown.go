@@ -53,6 +53,9 @@ func (r *Record) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, (*plainRecord)(r)); err != nil {
 		return err
 	}
+	if r.wroteAs(data) {
+		return nil
+	}
 	tree, err := parse(data)
 	if err != nil {
 		return err

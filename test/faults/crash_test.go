@@ -2,7 +2,6 @@ package faults
 
 import (
 	"fmt"
-	"slices"
 	"testing"
 	"time"
 )
@@ -106,45 +105,43 @@ func TestCrashPoints(t *testing.T) {
 	})
 }
 
-// The same for large clusters, at every call as well: each of them goes through all its flows, and in each a process is killed.
-func TestCrashPointsOfLargeClusters(t *testing.T) {
-	eachChain(t, func(t *testing.T, s shape, chain []flow, lengths []int, n int) {
-		for _, late := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%d-%s", n, when(late)), func(t *testing.T) {
-				inWorld(t, s, *first, func(w *world) {
-					w.gentle = true
-					w.passAll(chain, func(i int) func(*call, bool) *fault {
-						if n > lengths[i] {
-							return nil
-						}
-						tried.crashes.Add(1)
-						return w.die(n, late)
-					})
-					w.finish()
-				})
-			})
-		}
-	})
-}
+// apart is how many calls there are between two kills of a large cluster's manager.
+const apart = 60
 
-// eachChain runs a test for 1, 2, 3 and so on up to the most calls that a flow of a large shape makes; lengths says how many
-// each of its flows makes.
-func eachChain(t *testing.T, test func(t *testing.T, s shape, chain []flow, lengths []int, n int)) {
-	t.Helper()
+// The same for large clusters, at every call as well: each of them goes through all its flows, and a process is killed every so
+// many calls, from every one of the first on.
+func TestCrashPointsOfLargeClusters(t *testing.T) {
 	for _, s := range shapes() {
 		if !s.large() || !*full && !*every {
 			continue
 		}
-		t.Run(s.name, func(t *testing.T) {
-			var lengths []int
-			chain := flows(s)
-			for _, f := range chain {
-				lengths = append(lengths, len(reference(t, s, f)))
+		for n := range apart {
+			for _, late := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s/%d-%s", s.name, n, when(late)), func(t *testing.T) {
+					t.Parallel()
+					inWorld(t, s, *first, func(w *world) {
+						w.gentle = true
+						w.passAll(flows(s), func(int) func(*call, bool) *fault { return w.dieOften(n, late) })
+						w.finish()
+					})
+				})
 			}
-			for n := 1; n <= slices.Max(lengths); n++ {
-				test(t, s, chain, lengths, n)
-			}
-		})
+		}
+	}
+}
+
+// dieOften kills the process that makes the n-th call, and then another one every so many calls.
+func (w *world) dieOften(n int, late bool) func(*call, bool) *fault {
+	killed := map[int]bool{}
+	return func(c *call, done bool) *fault {
+		if c.n%apart != n || done != late || killed[c.n] || c.process.dead.Load() {
+			return nil
+		}
+		killed[c.n] = true
+		tried.crashes.Add(1)
+		c.process.kill()
+		w.later(restartsAfter, func() { w.startProcess() })
+		return dead(c)
 	}
 }
 

@@ -155,9 +155,21 @@ func hubKinds() []kind {
 
 // guestKinds are the ways in which calls to the hibernated cluster's own API go wrong.
 func guestKinds() []kind {
-	return []kind{{name: "unreachable", service: guestAPI, make: func(*world, *call) *fault {
-		return &fault{name: "unreachable", refuse: func(*call) error { return errUnreachable }}
-	}}}
+	guestError := func(name string, late bool, only func(*call) bool, err func(*call) error) kind {
+		return kind{name: name, service: guestAPI, late: late, only: only, make: func(*world, *call) *fault {
+			return &fault{name: name, refuse: err, lose: err}
+		}}
+	}
+	unreachable := func(*call) error { return errUnreachable }
+	return []kind{
+		guestError("unreachable", false, nil, unreachable),
+		guestError("unreachable after the effect", true, changes, unreachable),
+		guestError("500 of the cluster", false, nil, func(*call) error { return apierrors.NewInternalError(errors.New("etcdserver: leader changed")) }),
+		guestError("403 of the cluster", false, nil, func(c *call) error { return apierrors.NewForbidden(resource(c), c.target, errors.New("no")) }),
+		guestError("conflict in the cluster", false, updates, func(c *call) error {
+			return apierrors.NewConflict(resource(c), c.target, errors.New("the object has been modified"))
+		}),
+	}
 }
 
 func kinds() []kind { return slices.Concat(cloudKinds(), hubKinds(), guestKinds()) }
@@ -197,7 +209,7 @@ func TestSingleFaults(t *testing.T) {
 }
 
 // The same for large clusters, at the first, the middle and the last call of each kind: each of them goes through all its
-// flows, and in each one call goes wrong.
+// flows, and in each one two calls go wrong that are far apart.
 func TestSingleFaultsOfLargeClusters(t *testing.T) {
 	for _, s := range shapes() {
 		if !s.large() || !*full && !*every {
@@ -208,18 +220,13 @@ func TestSingleFaultsOfLargeClusters(t *testing.T) {
 			longest := 0
 			for _, f := range chain {
 				all := wrongsOf(reference(t, s, f))
-				wrongs, longest = append(wrongs, all), max(longest, len(all))
+				wrongs, longest = append(wrongs, all), max(longest, (len(all)+1)/2)
 			}
 			for n := range longest {
-				t.Run(fmt.Sprintf("%d-%s", n, wrongs[0][min(n, len(wrongs[0])-1)].kind.name), func(t *testing.T) {
+				t.Run(fmt.Sprint(n), func(t *testing.T) {
+					t.Parallel()
 					inWorld(t, s, *first, func(w *world) {
-						w.passAll(chain, func(i int) func(*call, bool) *fault {
-							if n >= len(wrongs[i]) {
-								return nil
-							}
-							tried.faults.Add(1)
-							return w.once(wrongs[i][n].kind, wrongs[i][n].n)
-						})
+						w.passAll(chain, func(i int) func(*call, bool) *fault { return w.goWrong(pair(wrongs[i], n)) })
 						w.finish()
 					})
 				})
@@ -228,26 +235,59 @@ func TestSingleFaultsOfLargeClusters(t *testing.T) {
 	}
 }
 
-// wrong is one call that goes wrong in one way.
+// wrong is a call that goes wrong in one way: the nth of its operation.
 type wrong struct {
-	n    int
+	op   string
+	nth  int
 	kind kind
 }
 
 // wrongsOf returns all that can go wrong with those calls of a large cluster that are distinguished.
 func wrongsOf(calls []call) []wrong {
 	var out []wrong
+	seen := map[string]int{}
 	for i := range calls {
+		seen[calls[i].op]++
 		if !*every && !distinguished(calls, i+1) {
 			continue
 		}
 		for _, k := range kinds() {
 			if k.fits(&calls[i]) {
-				out = append(out, wrong{n: i + 1, kind: k})
+				out = append(out, wrong{op: calls[i].op, nth: seen[calls[i].op], kind: k})
 			}
 		}
 	}
 	return out
+}
+
+// pair returns the n-th of a list and the one half the list behind it, as far as there are such.
+func pair(all []wrong, n int) []wrong {
+	half := (len(all) + 1) / 2
+	switch {
+	case n >= half:
+		return nil
+	case n+half < len(all):
+		return []wrong{all[n], all[n+half]}
+	}
+	return all[n : n+1]
+}
+
+// goWrong has calls go wrong, each once.
+func (w *world) goWrong(list []wrong) func(*call, bool) *fault {
+	seen, done := map[string]int{}, map[int]bool{}
+	return func(c *call, after bool) *fault {
+		if !after {
+			seen[c.op]++
+		}
+		for i, is := range list {
+			if !done[i] && c.op == is.op && seen[c.op] == is.nth && after == is.kind.late && is.kind.fits(c) {
+				done[i] = true
+				tried.faults.Add(1)
+				return is.kind.make(w, c)
+			}
+		}
+		return nil
+	}
 }
 
 // distinguished tells whether a call is the first, the middle or the last of its kind.

@@ -69,7 +69,7 @@ func resumeFlow() flow {
 }
 
 // crampedFor is for how long others use the quota: far longer than the cluster's controllers take to lead.
-const crampedFor = 5 * time.Minute
+const crampedFor = 4 * time.Minute
 
 // cramp leaves no quota but for the control plane.
 func (w *world) cramp() {

@@ -27,8 +27,8 @@ import (
 
 const (
 	// kubeletStarts is from a server being active to its Node being ready, operatorsReport to the ClusterOperators being good.
-	kubeletStarts     = 20 * time.Second
-	slowKubeletStarts = 5 * time.Minute
+	kubeletStarts     = 8 * time.Second
+	slowKubeletStarts = 210 * time.Second
 	operatorsReport   = 40 * time.Second
 )
 

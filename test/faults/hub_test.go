@@ -164,10 +164,11 @@ func (h *hub) record(key types.NamespacedName) *hibernation.Record {
 	return r
 }
 
-// mayBeSealed tells, without parsing it, whether a record may say that its cluster is sealed.
+// mayBeSealed tells, without parsing it, whether a record may say that its cluster is sealed, and not opened.
 func (h *hub) mayBeSealed(key types.NamespacedName) bool {
 	s := h.secret(recordKey(key))
-	return s != nil && bytes.Contains(s.Data[hibernation.RecordKey], []byte(`"sealed"`))
+	return s != nil && bytes.Contains(s.Data[hibernation.RecordKey], []byte(`"sealed": {`)) &&
+		!bytes.Contains(s.Data[hibernation.RecordKey], []byte(`"opened": "`))
 }
 
 // parsed is a record as it is in one version of its Secret.

@@ -78,7 +78,7 @@ func eachPoint(t *testing.T, at stride, pick func(shape, flow) bool, test func(t
 
 // Whenever the order is taken back, everything turns round, and nothing is lost.
 func TestReversals(t *testing.T) {
-	eachPoint(t, complete(11), func(s shape, _ flow) bool { return !s.refused }, func(t *testing.T, s shape, f flow, n int, _ []call) {
+	eachPoint(t, complete(11), func(s shape, _ flow) bool { return !s.refused && !s.patient() }, func(t *testing.T, s shape, f flow, n int, _ []call) {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			tried.crashes.Add(1)
 			inWorld(t, s, *first, func(w *world) {
@@ -120,7 +120,7 @@ func TestCrashesWhileTurning(t *testing.T) {
 // The ClusterDeployment is deleted at every point. No server is left paused; with preserveOnDelete nothing is lost, and
 // another ClusterDeployment wakes what was kept.
 func TestDeletions(t *testing.T) {
-	eachPoint(t, complete(13), func(s shape, _ flow) bool { return s.name != "prefixes" }, func(t *testing.T, s shape, f flow, n int, _ []call) {
+	eachPoint(t, complete(13), func(s shape, _ flow) bool { return s.name != "prefixes" && !s.patient() }, func(t *testing.T, s shape, f flow, n int, _ []call) {
 		for _, keep := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%d-keep-%v", n, keep), func(t *testing.T) {
 				tried.crashes.Add(1)

@@ -30,6 +30,9 @@ type shape struct {
 	mend  func(*world)
 }
 
+// patient tells whether a shape waits for so long that what it asks for again and again is most of its calls.
+func (s shape) patient() bool { return s.lateWorkers || s.cramped }
+
 const infraID = "demo-x7k2p"
 
 func uneven(s cloud.Server) time.Duration {
