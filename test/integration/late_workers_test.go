@@ -2,6 +2,7 @@ package integration
 
 import (
 	"encoding/json"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -19,6 +20,7 @@ func TestNodesSurviveLateWorkers(t *testing.T) {
 	for name, shortage := range map[string]func(*inside) (end func()){
 		"workers-in-build": (*inside).buildWorkersSlowly,
 		"workers-lost":     answerWorkers(cloud.ResetBefore()),
+		"workers-refused":  answerWorkers(cloud.Answer(http.StatusTooManyRequests, "", "Retry-After: 1")),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -36,6 +38,8 @@ func TestNodesSurviveLateWorkers(t *testing.T) {
 				}
 			}
 			end()
+			// Somebody who knows that it can go on now need not wait.
+			i.poke()
 			i.reaches(running)
 			i.well()
 		})
