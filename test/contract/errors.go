@@ -100,7 +100,8 @@ func (s *suite) invisible(t *testing.T, client openstackclient.Client, server, i
 	_, getNetwork := client.GetNetwork(ctx, network)
 	calls = append(calls, create, actions, getImage, getNetwork,
 		client.PauseServer(ctx, server), client.UnpauseServer(ctx, server), client.StartServer(ctx, server), client.StopServer(ctx, server),
-		client.DeleteServer(ctx, server), client.ForceDeleteServer(ctx, server), client.DeleteImage(ctx, image), client.TagImage(ctx, image, "x"))
+		client.DeleteServer(ctx, server), client.ForceDeleteServer(ctx, server), client.DeleteImage(ctx, image), client.TagImage(ctx, image, "x"),
+		client.AttachPort(ctx, server, port))
 	for _, err := range calls {
 		kind(g, err, openstackclient.KindNotFound)
 		g.Expect(openstackclient.IsNotFound(err)).To(BeTrue())

@@ -1,0 +1,84 @@
+package contract
+
+import (
+	"slices"
+	"sync"
+	"testing"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/overwinter/overwinter/pkg/openstackclient"
+)
+
+// attachPort: a port that exists is plugged into a server that runs, and is its own from the answer on.
+func attachPort(t *testing.T, s *suite) {
+	g := NewWithT(t)
+	ctx := t.Context()
+	first, second := s.port(t), s.port(t)
+	other := s.server(t, s.plainServer("attach-other", s.port(t).ID))
+	id := s.server(t, s.plainServer("attach", first.ID)).ID
+
+	g.Expect(s.client.AttachPort(ctx, id, second.ID)).To(Succeed())
+	found, err := s.client.ListPorts(ctx, openstackclient.ListPortsOpts{DeviceIDs: []string{id}})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(portIDs(found)).To(ConsistOf(first.ID, second.ID))
+	g.Expect(s.history(t, id)).To(Equal([]string{"attach_interface", "create"}))
+	s.await(t, "the server to show the port", func(g Gomega) bool {
+		server, err := s.client.GetServer(ctx, openstackclient.ViewHostname, id)
+		g.Expect(err).NotTo(HaveOccurred())
+		return slices.Equal(server.MACs, []string{first.MACAddress, second.MACAddress})
+	})
+
+	kind(g, s.client.AttachPort(ctx, id, second.ID), openstackclient.KindConflict)
+	kind(g, s.client.AttachPort(ctx, other.ID, second.ID), openstackclient.KindConflict)
+	kind(g, s.client.AttachPort(ctx, id, missingID), openstackclient.KindNotFound)
+	kind(g, s.client.AttachPort(ctx, missingID, second.ID), openstackclient.KindNotFound)
+	kind(g, s.client.AttachPort(ctx, id, "not-an-id"), openstackclient.KindInvalid)
+	found, err = s.client.ListPorts(ctx, openstackclient.ListPortsOpts{DeviceIDs: []string{id}})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(portIDs(found)).To(ConsistOf(first.ID, second.ID), "what was refused has changed nothing")
+}
+
+// twoServersOnePort: of two creates with one port at the same time, both are accepted. One server fails, and takes the port from
+// the other, which runs on without it until the port is attached again.
+func twoServersOnePort(t *testing.T, s *suite) {
+	g := NewWithT(t)
+	ctx := t.Context()
+	port := s.port(t)
+	ids, errs := make([]string, 2), make([]error, 2)
+	var both sync.WaitGroup
+	for i := range ids {
+		both.Go(func() { ids[i], errs[i] = s.client.CreateServer(ctx, s.plainServer("twin", port.ID)) })
+	}
+	both.Wait()
+	for i, id := range ids {
+		g.Expect(errs[i]).NotTo(HaveOccurred())
+		s.removeServer(t, id)
+	}
+	var winner, loser string
+	s.await(t, "one of them to run and one to fail", func(g Gomega) bool {
+		winner, loser = "", ""
+		for _, id := range ids {
+			server, err := s.client.GetServer(ctx, openstackclient.ViewHostname, id)
+			g.Expect(err).NotTo(HaveOccurred())
+			switch server.Status {
+			case "ACTIVE":
+				winner = id
+			case "ERROR":
+				loser = id
+				g.Expect(server.LaunchedAt.IsZero()).To(BeTrue(), "by this it is told")
+			}
+		}
+		return winner != "" && loser != ""
+	})
+	s.unbound(t, port.ID)
+	g.Expect(s.client.DeleteServer(ctx, loser)).To(Succeed())
+	s.absent(t, loser)
+
+	g.Expect(s.client.AttachPort(ctx, winner, port.ID)).To(Succeed())
+	found, err := s.client.ListPorts(ctx, openstackclient.ListPortsOpts{DeviceIDs: []string{winner}})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(portIDs(found)).To(Equal([]string{port.ID}))
+	server := s.running(t, winner)
+	g.Expect(server.MACs).To(Equal([]string{port.MACAddress}))
+}
