@@ -18,6 +18,17 @@ const (
 	actionFailed      = "Error"
 )
 
+// letsRun tells whether an action may have let a machine run that did not, so that it wrote more than its snapshot holds. What
+// is plugged into a paused server, or taken from it, and who may touch it, changes nothing of its disk (the names are those in
+// nova/compute/instance_actions.py).
+func letsRun(action string) bool {
+	switch action {
+	case actionCreateImage, actionDelete, "attach_interface", "detach_interface", "attach_volume", "detach_volume", "lock", "unlock":
+		return false
+	}
+	return true
+}
+
 // cutTimes is when, by Nova's clock, one server was paused and its first snapshot was asked for.
 type cutTimes struct {
 	paused, shot time.Time

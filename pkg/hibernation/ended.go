@@ -95,19 +95,19 @@ func wroteMore(m *Machine) string {
 		m.Name, m.Late.Name, m.Late.At.Format(time.RFC3339), m.Snapshot.Name, m.ServerID, danger, RemakeAnnotation, m.Name)
 }
 
-// firstSince returns the first thing that followed on a known one in a history, newest first, other than snapshots and
-// deletion; nil if there is none.
+// firstSince returns the first thing that followed on a known one in a history, newest first, and by which the machine may have
+// run; nil if there is none.
 func firstSince(still *Action, history []instanceactions.InstanceAction) *Action {
 	if still == nil {
 		return nil
 	}
 	var first *Action
 	for _, a := range history {
-		if a.Action == actionCreateImage || a.Action == actionDelete {
-			continue
-		}
 		if still.is(a) {
 			break
+		}
+		if !letsRun(a.Action) {
+			continue
 		}
 		first = actionOf(a)
 	}

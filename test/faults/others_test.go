@@ -190,7 +190,7 @@ func (m *meddling) unseen(op string, looks ...string) bool {
 		switch {
 		case c.op == op && strings.HasPrefix(c.target, m.name):
 			return true
-		case slices.Contains(looks, c.op) && !strings.HasPrefix(c.target, "?name="):
+		case slices.Contains(looks, c.op) && (strings.HasPrefix(c.target, "?tags=") || strings.HasPrefix(c.target, m.name)):
 			// The list by names comes after the one by tags, and adds only what that has not shown.
 			return false
 		}
