@@ -144,6 +144,9 @@ func remoteWords(err error) string {
 		return "The cluster's API refuses the credentials in the admin kubeconfig"
 	case apierrors.IsForbidden(err), apierrors.IsNotFound(err):
 		return "The cluster's API cannot be used: " + err.Error()
+	case errors.As(err, &expired) && expired.Reason == x509.Expired:
+		// Its own text holds the present time: the condition would change all the time.
+		return "The certificate of the cluster's API has expired, or is not valid yet"
 	case errors.As(err, &untrusted), errors.As(err, &unknown), errors.As(err, &expired), errors.As(err, &hostname):
 		return "The certificate of the cluster's API is not accepted: " + err.Error()
 	}
