@@ -39,8 +39,11 @@ type guest struct {
 	up, seen map[string]time.Time
 	server   map[string]string
 	// slow are kubelets of workers that take minutes to start, longer than the cluster's controllers take to lead.
-	slow   bool
-	inside *inside
+	slow bool
+	// expired says that the kubelets' certificates expire in each sleep.
+	expired bool
+	begun   time.Time
+	inside  *inside
 }
 
 // watchGuests follows the servers.
@@ -76,8 +79,8 @@ func (g *guest) follow(e cloud.ServerEvent) {
 	delete(g.up, name)
 }
 
-func newGuest(infraID string, slow bool, servers []cloud.Server) *guest {
-	g := &guest{infraID: infraID, slow: slow, up: map[string]time.Time{}, seen: map[string]time.Time{}, server: map[string]string{}}
+func newGuest(infraID string, s shape, servers []cloud.Server) *guest {
+	g := &guest{infraID: infraID, slow: s.lateWorkers, expired: s.expired, begun: time.Now(), up: map[string]time.Time{}, seen: map[string]time.Time{}, server: map[string]string{}}
 	for _, s := range servers {
 		g.seen[s.Name] = time.Now()
 		if s.Status == "ACTIVE" {
@@ -97,7 +100,7 @@ func (g *guest) answers(now time.Time) bool {
 	for name := range g.seen {
 		if g.controlPlane(name) {
 			all++
-			if g.ready(name, now) {
+			if g.boots(name, now) {
 				up++
 			}
 		}
@@ -113,9 +116,14 @@ func (g *guest) starts(name string) time.Duration {
 	return kubeletStarts
 }
 
-func (g *guest) ready(name string, now time.Time) bool {
+// boots tells whether a machine has started: its kubelet runs.
+func (g *guest) boots(name string, now time.Time) bool {
 	since, ok := g.up[name]
 	return ok && now.Sub(since) >= g.starts(name)
+}
+
+func (g *guest) ready(name string, now time.Time) bool {
+	return g.boots(name, now) && g.certified(name)
 }
 
 func (g *guest) names() []string {
@@ -255,7 +263,9 @@ func (c *guestClient) list(list client.ObjectList, now time.Time) error {
 		out.Items = stored[corev1.Pod](c.guest.inside)
 	case *storagev1.CSINodeList:
 		out.Items = stored[storagev1.CSINode](c.guest.inside)
-	case *certificatesv1.CertificateSigningRequestList, *metav1.PartialObjectMetadataList:
+	case *certificatesv1.CertificateSigningRequestList:
+		out.Items = stored[certificatesv1.CertificateSigningRequest](c.guest.inside)
+	case *metav1.PartialObjectMetadataList:
 	case *unstructured.UnstructuredList:
 		if kind := strings.TrimSuffix(out.GetKind(), "List"); kind == "ClusterOperator" {
 			out.Items = c.guest.operators(now)

@@ -55,6 +55,7 @@ func newInside(g *guest) *inside {
 		i.installMachine(name)
 		i.register(name)
 	}
+	i.installStranger()
 	i.installCheck("workers", nil)
 	i.installCheck("held-by-its-owner", map[string]string{pausedAnnotation: "true"})
 	return i
@@ -94,7 +95,7 @@ func machineObject(kind, name string) *unstructured.Unstructured {
 func (i *inside) installMachine(name string) {
 	m := machineObject("Machine", name)
 	m.Object["spec"] = map[string]any{"providerID": providerID(i.guest.server[name])}
-	m.Object["status"] = map[string]any{"phase": "Running", "nodeRef": map[string]any{"kind": "Node", "name": name}}
+	m.Object["status"] = map[string]any{"phase": "Running", "nodeRef": map[string]any{"kind": "Node", "name": name}, "addresses": addresses(name)}
 	i.install(m)
 	i.first["Machine "+name] = m.DeepCopy()
 }
@@ -173,7 +174,7 @@ func (i *inside) unsettled() bool {
 			text(i.machine(name), "spec", "providerID") != providerID(id) || !i.registered(name) {
 			return true
 		}
-		if _, up := i.guest.up[name]; !up {
+		if _, up := i.guest.up[name]; !up || !i.guest.certified(name) {
 			return true
 		}
 	}
@@ -204,6 +205,7 @@ func (i *inside) tick(w *world, now time.Time) {
 	led := now.Sub(i.serving) >= leads
 	for _, name := range i.guest.names() {
 		i.kubelet(name, now)
+		i.ask(name, now)
 		i.watchMissing(w, name, now)
 		i.daemon(name, now)
 		if led {
@@ -313,6 +315,7 @@ func (w *world) checkInside() {
 				g.inside.checkMachine(w, name)
 			}
 		}
+		g.inside.checkApproved(w)
 		for _, name := range []string{"workers", "held-by-its-owner"} {
 			obj := g.inside.objects[place{"MachineHealthCheck", types.NamespacedName{Namespace: machineAPI, Name: name}}]
 			if was := g.inside.first["MachineHealthCheck "+name]; !maps.Equal(was.GetAnnotations(), obj.GetAnnotations()) {

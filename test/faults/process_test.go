@@ -17,6 +17,7 @@ import (
 
 	hivev1 "github.com/overwinter/overwinter/apis/hive/v1"
 	hibernationcontroller "github.com/overwinter/overwinter/pkg/controller/hibernation"
+	"github.com/overwinter/overwinter/pkg/csrapproval"
 	"github.com/overwinter/overwinter/pkg/hibernation"
 	"github.com/overwinter/overwinter/pkg/openstackclient"
 )
@@ -85,6 +86,7 @@ func (p *process) build() {
 		CleanupAfter: 10 * time.Minute, OperatorsSettle: 2 * time.Minute, Jitter: p.jitter, Clock: &wrongClock{p.world},
 	})
 	p.reconciler.Client, p.reconciler.Remote, p.reconciler.Recorder, p.reconciler.Logger = hub, remote, recorder, logger
+	p.reconciler.Approve = csrapproval.Approve
 	p.reconciler.Actuators = hibernationcontroller.NewRegistry(
 		hibernationcontroller.NewOpenStackActuator(clouds, hibernationcontroller.EngineSessions(engine), remote, recorder))
 }

@@ -23,6 +23,8 @@ type shape struct {
 	refused bool
 	// lateWorkers says that the workers' kubelets take minutes to start.
 	lateWorkers bool
+	// expired says that the kubelets' certificates expire in each sleep.
+	expired bool
 	// cramped says that others have taken the quota of the workers when the cluster is to wake, for a while.
 	cramped bool
 	// inUse says that images can't be deleted of which servers were made.
@@ -62,6 +64,7 @@ func shapes() []shape {
 			seeded: func(w *world) { w.cloud.SetServerState(w.seeds[0].Workers[0].ID, "SHUTOFF") },
 		},
 		{name: "late-workers", masters: 1, workers: 2, lateWorkers: true},
+		{name: "expired", masters: 1, workers: 1, expired: true},
 		{name: "cramped", masters: 1, workers: 2, cramped: true},
 		{name: "old-nova", masters: 1, workers: 1, cloud: func(o *cloud.Options) { o.MaxMicroversion = "2.60" }},
 	}

@@ -113,7 +113,7 @@ func newWorld(s shape, seed uint64) *world {
 	w.cloud.SetHooks(cloud.Hooks{Before: w.hookBefore, After: w.hookAfter})
 	w.initial = w.takeInventory()
 	for _, id := range w.shape.clusters {
-		w.guests = append(w.guests, newGuest(id, s.lateWorkers, w.serversOf(id)))
+		w.guests = append(w.guests, newGuest(id, s, w.serversOf(id)))
 		w.introduce(id)
 	}
 	w.watchGuests()

@@ -1,6 +1,9 @@
 package mutations
 
-const repair = "pkg/noderepair/"
+const (
+	repair   = "pkg/noderepair/"
+	approval = "pkg/csrapproval/"
+)
 
 // inside are bugs in how a cluster is made to take its new servers for its own.
 //
@@ -50,5 +53,15 @@ var inside = []mutation{
 		name:  "drivers-not-restarted",
 		edits: []edit{{repair + "drivers.go", "restartDrivers", "len(swapped) == 0", "true"}},
 		rows:  every("^TestCrashPoints$/^one$/^resume$/^1-"), check: "csi",
+	},
+	{
+		name:  "anybody-gets-a-certificate",
+		edits: []edit{{approval + "decide.go", "checkBootstrapper", "spec.Username != bootstrapper", "len(spec.Username) == 0"}},
+		rows:  every("^TestCrashPoints$/^expired$/^resume$/^1-"), check: "approved",
+	},
+	{
+		name:  "certificates-not-approved",
+		edits: []edit{{controller + "repair.go", "approve", "skipsRepair(v.cd)", "len(v.cd.Name) > 0"}},
+		rows:  every("^TestCrashPoints$/^expired$/^resume$/^1-"), check: "never-wakes",
 	},
 }
