@@ -17,8 +17,8 @@ const (
 	driverNamespace = "openshift-cluster-csi-drivers"
 	driverApp       = "openstack-cinder-csi-driver-node"
 	driverName      = "cinder.csi.openstack.org"
-	// driverBackoff is how long a driver waits that was refused.
-	driverBackoff = 3 * time.Second
+	// driverBackoff is how long a container waits that keeps failing (CrashLoopBackOff).
+	driverBackoff = 5 * time.Minute
 )
 
 func isDriver(pod *corev1.Pod) bool {
@@ -68,16 +68,17 @@ func (m *machine) tend(ctx context.Context, c client.Client, node *corev1.Node, 
 			return client.IgnoreNotFound(err)
 		}
 	}
-	if !isDriver(pod) || pod.UID == m.driver || now.Before(m.retry) {
+	if !isDriver(pod) || pod.UID == m.driver || pod.UID == m.refused && now.Before(m.retry) {
 		return nil
 	}
 	err := m.registerDriver(ctx, c, node)
-	if apierrors.IsInvalid(err) || apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
-		// Its container restarts, and tries again.
-		m.retry = now.Add(driverBackoff)
+	switch {
+	case apierrors.IsInvalid(err):
+		m.refused, m.retry = pod.UID, now.Add(driverBackoff)
 		return nil
-	}
-	if err == nil {
+	case apierrors.IsConflict(err), apierrors.IsNotFound(err), apierrors.IsAlreadyExists(err):
+		return nil
+	case err == nil:
 		m.driver = pod.UID
 	}
 	return err

@@ -30,9 +30,9 @@ type machine struct {
 	// does so again (https://github.com/kubernetes/kubernetes/issues/71398).
 	registered bool
 	since      time.Time
-	// driver is the pod whose CSI driver is registered; one that is refused tries again at the time retry.
-	driver types.UID
-	retry  time.Time
+	// driver is the pod whose CSI driver is registered; refused one that was not taken, and tries again at the time retry.
+	driver, refused types.UID
+	retry           time.Time
 }
 
 // observe takes note of the server, nil if there is none. One that is new boots first; one that was paused goes on at
