@@ -44,6 +44,10 @@ func (r *repair) swap(ctx context.Context, m *hibernation.MachineState, node *co
 		case !apierrors.IsConflict(err) || try == tries:
 			r.fail(fmt.Errorf("delete Node %s: %w", node.Name, err))
 			r.wait(node.Name, "not made again yet")
+			// The answer may be lost and not the request: before long a kubelet that boots would register a bare Node.
+			if err := r.create(ctx, next); err != nil {
+				r.fail(err)
+			}
 			return
 		}
 		fresh := &corev1.Node{}
