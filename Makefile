@@ -14,8 +14,8 @@ FUZZTIME ?= 30s
 
 # How many random schedules `make faults` tries, and `make soak`, which begins with the schedule SEED.
 FAULT_SEEDS ?= 2000
-# How much of the matrices is tried: -most (some minutes), or -full for every point of every shape.
-FAULT_LEVEL ?= -most
+# How much of the matrices is tried: nothing for a sample, -full (a quarter of an hour), or -every (hours).
+FAULT_LEVEL ?= -full
 SEEDS       ?= 20000
 SEED        ?= 1
 
