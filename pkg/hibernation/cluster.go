@@ -26,6 +26,8 @@ type Cluster struct {
 	Event func(eventType, reason, message string)
 	// Remake names the machines that may be made again from their snapshot although they have run since.
 	Remake sets.Set[string]
+	// LeaveOut names the machines that the cluster may be woken without, should there be no copy of them.
+	LeaveOut sets.Set[string]
 }
 
 // Summary is what the record says, without a look at the cloud.

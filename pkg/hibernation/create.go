@@ -310,8 +310,11 @@ func (s *Session) ready(ctx context.Context, todo []*Machine) (ready []*Machine,
 		return nil, nil, err
 	}
 	for _, m := range todo {
+		if m.Removed {
+			continue
+		}
 		if slices.Contains(lost, m) {
-			return nil, nil, blocked("%s: its snapshot %s (%s) is not in Glance any more, or not active: bring that image back; nothing else can make this machine", m.Name, m.Snapshot.Name, m.Snapshot.ID)
+			return nil, nil, s.noCopy(m)
 		}
 		wait, err := s.portsFree(ctx, m, have)
 		switch {

@@ -111,7 +111,7 @@ func (o *objections) sort(m *Machine, srv *openstackclient.Server, moved string,
 // lostSnapshots returns the machines whose snapshot is not there, complete, and of that server.
 func (s *Session) lostSnapshots(ctx context.Context, list []images.Image) ([]*Machine, error) {
 	var lost []*Machine
-	for _, m := range s.record.Machines {
+	for _, m := range s.record.wanted() {
 		at := slices.IndexFunc(list, func(img images.Image) bool { return img.ID == m.Snapshot.ID })
 		var img *images.Image
 		if at >= 0 {
@@ -127,7 +127,19 @@ func (s *Session) lostSnapshots(ctx context.Context, list []images.Image) ([]*Ma
 			lost = append(lost, m)
 		}
 	}
-	return lost, s.checkCloud(ctx)
+	if err := s.checkCloud(ctx); err != nil {
+		return nil, err
+	}
+	for _, m := range slices.Clone(lost) {
+		out, err := s.leftOut(ctx, m)
+		if err != nil {
+			return nil, err
+		}
+		if out {
+			lost = slices.DeleteFunc(lost, func(other *Machine) bool { return other == m })
+		}
+	}
+	return lost, nil
 }
 
 // mend deals with what speaks against deleting servers behind the seal. As long as none was deleted, the whole cut is
@@ -141,7 +153,7 @@ func (s *Session) mend(ctx context.Context, found objections) (Progress, error) 
 	}
 	for _, m := range found.again {
 		if !slices.Contains(found.left, m) {
-			return Progress{}, blocked("%s: its snapshot %s (%s) is gone from Glance or not active, and no server is left to take it from again: look for a copy of that image; nothing was touched", m.Name, m.Snapshot.Name, m.Snapshot.ID)
+			return Progress{}, s.noCopy(m)
 		}
 		if srv, err := s.server(ctx, m.ServerID); err != nil || !healthy(srv) {
 			return Progress{}, firstOf(err, blocked("%s; and server %s (%s) can't be snapshotted as it is: repair it, so that it is ACTIVE, PAUSED or SHUTOFF; nothing was touched", found.why, m.Name, m.ServerID))

@@ -169,7 +169,7 @@ func (s *Session) Summary(ctx context.Context) (Summary, error) {
 	if r.Sealed != nil {
 		sum.SealedAt = r.Sealed.At
 	}
-	for _, m := range r.Machines {
+	for _, m := range r.wanted() {
 		if m.ControlPlane {
 			sum.ControlPlane++
 		}

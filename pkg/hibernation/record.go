@@ -127,7 +127,8 @@ type Machine struct {
 	Late *Action `json:"late,omitempty"`
 	// Creation is the server that is being made from Snapshot.
 	Creation *Creation `json:"creation,omitempty"`
-	// Removed says that the machine's new server has run and is gone, and that the cluster does without it.
+	// Removed says that the machine's new server has run and is gone, or that there is no copy of it, and that the cluster does
+	// without it.
 	Removed bool `json:"removed,omitempty"`
 	// FormerIDs are servers that the machine was earlier, or was to become: the cluster may still know it by them.
 	FormerIDs []string `json:"formerIDs,omitempty"`

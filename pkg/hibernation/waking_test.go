@@ -136,7 +136,7 @@ func TestResumeWithoutWhatItNeeds(t *testing.T) {
 		words []string
 	}{
 		"a snapshot is gone": {func(r *rig) { r.cloud.DeleteImage(r.shotOf(master0)) },
-			[]string{master0 + ": its snapshot", "not in Glance any more"}},
+			[]string{master0 + ": its snapshot", "is gone from Glance"}},
 		"a snapshot is broken": {func(r *rig) { r.cloud.SetImageStatus(r.shotOf(master0), "deactivated") },
 			[]string{master0 + ": its snapshot", "not active"}},
 		"a snapshot is another server's": {func(r *rig) { r.cloud.SetImageProperty(r.shotOf(master0), "instance_uuid", "another") },

@@ -22,7 +22,7 @@ func FuzzRemakeAnnotation(f *testing.F) {
 	f.Fuzz(func(t *testing.T, value string) {
 		cd := installedCD()
 		cd.Annotations = map[string]string{hivev1.AnnotationRemakeServer: value}
-		names := serversToRemake(cd)
+		names := namedIn(cd, hivev1.AnnotationRemakeServer)
 		for name := range names {
 			if name == "" || strings.TrimSpace(name) != name || strings.Contains(name, ",") || !strings.Contains(value, name) {
 				t.Fatalf("%q is named in %q", name, value)
@@ -34,7 +34,7 @@ func FuzzRemakeAnnotation(f *testing.F) {
 		listed := names.UnsortedList()
 		slices.Reverse(listed)
 		cd.Annotations[hivev1.AnnotationRemakeServer] = strings.Join(listed, " ,")
-		if again := serversToRemake(cd); !again.Equal(names) {
+		if again := namedIn(cd, hivev1.AnnotationRemakeServer); !again.Equal(names) {
 			t.Fatalf("%q was read as %q", listed, again)
 		}
 	})

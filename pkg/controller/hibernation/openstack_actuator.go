@@ -252,7 +252,8 @@ func (a *OpenStackActuator) cluster(cd *hivev1.ClusterDeployment) hibernation.Cl
 		Event: func(eventType, reason, message string) {
 			a.recorder.Eventf(cd, nil, eventType, reason, actionPowerState, "%s", brief(message, maxNote))
 		},
-		Remake: serversToRemake(cd),
+		Remake:   namedIn(cd, hivev1.AnnotationRemakeServer),
+		LeaveOut: namedIn(cd, hivev1.AnnotationLeaveOutServer),
 	}
 	if !skipsRepair(cd) {
 		cluster.PauseHealthChecks = func(ctx context.Context) error {
@@ -262,10 +263,10 @@ func (a *OpenStackActuator) cluster(cd *hivev1.ClusterDeployment) hibernation.Cl
 	return cluster
 }
 
-// serversToRemake returns the names in the annotation that orders to make servers again from an old snapshot.
-func serversToRemake(cd *hivev1.ClusterDeployment) sets.Set[string] {
+// namedIn returns the names of servers in an annotation.
+func namedIn(cd *hivev1.ClusterDeployment, annotation string) sets.Set[string] {
 	names := sets.New[string]()
-	for _, name := range strings.Split(cd.Annotations[hivev1.AnnotationRemakeServer], ",") {
+	for _, name := range strings.Split(cd.Annotations[annotation], ",") {
 		if name = strings.TrimSpace(name); name != "" {
 			names.Insert(name)
 		}

@@ -1,0 +1,40 @@
+package hibernation
+
+import (
+	"context"
+	"fmt"
+	"slices"
+)
+
+// LeaveOutAnnotation names the machines, separated by commas, without which the cluster is to go on: their snapshots are lost,
+// and no server of theirs is left. Other machines are not affected.
+const LeaveOutAnnotation = "hibernation.overwinter.io/leave-out-server"
+
+// leftOut leaves a machine out of which there is no copy any more, if a person orders that and the cluster can live without it.
+// It saves that at once: the pass may end Blocked because of another one.
+func (s *Session) leftOut(ctx context.Context, m *Machine) (bool, error) {
+	if !s.cluster.LeaveOut.Has(m.Name) || s.lastOfControlPlane(m) {
+		return false, nil
+	}
+	srv, err := s.server(ctx, m.ServerID)
+	if err != nil || srv != nil {
+		return false, err
+	}
+	m.Removed = true
+	s.event("Warning", "ServerLeftOut", fmt.Sprintf("%s is left out of the cluster, as the annotation orders: its snapshot %s (%s) is lost", m.Name, m.Snapshot.Name, m.Snapshot.ID))
+	return true, s.save(ctx)
+}
+
+// lastOfControlPlane tells whether the cluster has no other control plane machine.
+func (s *Session) lastOfControlPlane(m *Machine) bool {
+	return m.ControlPlane && !slices.ContainsFunc(s.record.wanted(), func(other *Machine) bool { return other.ControlPlane && other != m })
+}
+
+// noCopy says what can be done about a machine of which there is no copy any more.
+func (s *Session) noCopy(m *Machine) error {
+	lost := fmt.Sprintf("%s: its snapshot %s (%s) is gone from Glance or not active, and no server is left to take it from again", m.Name, m.Snapshot.Name, m.Snapshot.ID)
+	if s.lastOfControlPlane(m) {
+		return blocked("%s: bring that image back; if that is impossible the cluster is lost, and its ClusterDeployment can be deleted; nothing was touched", lost)
+	}
+	return blocked("%s: bring that image back; if that is impossible, and the cluster is to be woken without this machine, annotate it with %s: %q; nothing was touched", lost, LeaveOutAnnotation, m.Name)
+}
