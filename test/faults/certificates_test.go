@@ -113,7 +113,7 @@ type approval struct {
 }
 
 // Update approves a request.
-func (a *approval) Update(ctx context.Context, obj client.Object, opts ...client.SubResourceUpdateOption) error {
+func (a *approval) Update(ctx context.Context, obj client.Object, _ ...client.SubResourceUpdateOption) error {
 	return a.client.call(ctx, "update."+a.name, kindOf(obj)+" "+obj.GetName(), func(time.Time) error {
 		return a.client.guest.inside.Update(ctx, obj)
 	})

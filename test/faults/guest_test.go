@@ -240,7 +240,7 @@ func (c *guestClient) call(ctx context.Context, verb, target string, do func(now
 }
 
 // List lists objects of a cluster.
-func (c *guestClient) List(ctx context.Context, list client.ObjectList, opts ...client.ListOption) error {
+func (c *guestClient) List(ctx context.Context, list client.ObjectList, _ ...client.ListOption) error {
 	return c.call(ctx, "list", strings.TrimSuffix(kindOf(list), "List"), func(now time.Time) error {
 		return c.list(list, now)
 	})
