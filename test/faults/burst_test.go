@@ -34,7 +34,7 @@ func lasting() []kind {
 // Calls go wrong for minutes, from every call on.
 func TestBursts(t *testing.T) {
 	pick := func(s shape, _ flow) bool { return s.name == "one" || s.name == "six" && *every }
-	eachPoint(t, stride{daily: 37, full: 5}, pick, func(t *testing.T, s shape, f flow, n int, calls []call) {
+	eachPoint(t, stride{daily: 37, full: 9}, pick, func(t *testing.T, s shape, f flow, n int, calls []call) {
 		for _, k := range lasting() {
 			if !slices.ContainsFunc(calls[n-1:], func(c call) bool { return k.fits(&c) }) {
 				continue

@@ -97,13 +97,13 @@ func TestOthers(t *testing.T) {
 	}
 }
 
-// chosen tells whether a row is tried: all, of the large cluster every fifth; with -full every third, otherwise only a few.
+// chosen tells whether a row is tried: all, of the large cluster every fifth; with -full every fifth, otherwise only a few.
 func chosen(s shape, deed, n int) bool {
 	switch {
 	case *every:
 		return s.name != "six" || (n+deed)%5 == 0
 	case *full:
-		return (n+deed)%3 == 0
+		return (n+deed)%5 == 0
 	}
 	return (n*31+deed*17)%97 == 0
 }
