@@ -13,11 +13,15 @@ import (
 
 	hivev1 "github.com/overwinter/overwinter/apis/hive/v1"
 	"github.com/overwinter/overwinter/test/cloud"
+	"github.com/overwinter/overwinter/test/guest"
 )
 
 func TestCycle(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, "cycle", withGuest, func(s *setup) { s.settle = time.Hour })
+	w := newWorld(t, "cycle", withGuest, func(s *setup) {
+		s.settle = time.Hour
+		s.alterGuest = func(_ *world, o *guest.Options) { o.NotReady = 10 * time.Second }
+	})
 	neighbor := w.cloud.SeedCluster("cycle-two", 1, 1)
 	rest := usageOf(w.cloud)
 	w.reaches(running)

@@ -40,7 +40,7 @@ func TestNodesSurviveNewServers(t *testing.T) {
 func TestNodesOfAnUnreachableClusterSurvive(t *testing.T) {
 	t.Parallel()
 	const leases = 25 * time.Second
-	i := newInside(t, "unreachable", moments{cloud: leases, machines: leases, checks: leases, notReady: 5 * time.Second})
+	i := newInside(t, "out-of-reach", moments{cloud: leases, machines: leases, checks: leases, notReady: 5 * time.Second})
 	i.guest.Cut(true)
 	i.eventually(i.guest.Serving).Should(BeFalse())
 	i.order(hibernating)

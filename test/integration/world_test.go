@@ -66,6 +66,16 @@ type setup struct {
 	manifest client.Object
 }
 
+// deadEnd is the kubeconfig of a cluster that nobody reaches.
+const deadEnd = `
+apiVersion: v1
+kind: Config
+current-context: admin
+contexts: [{name: admin, context: {cluster: nowhere, user: admin}}]
+clusters: [{name: nowhere, cluster: {server: "https://127.0.0.1:1"}}]
+users: [{name: admin, user: {token: none}}]
+`
+
 func quick() cloud.Latencies { return cloud.TestBedLatencies().Scaled(0.2) }
 
 // newWorld makes a cluster of two masters and two workers that runs, and unless changed says otherwise, is to run.
@@ -88,9 +98,11 @@ func newWorld(t *testing.T, name string, changes ...func(*setup)) *world {
 		s.credentials = map[string]string{hivev1.CloudsSecretKey: good}
 	}
 	w.create(&corev1.Secret{ObjectMeta: w.meta("credentials"), StringData: s.credentials})
+	kubeconfig := deadEnd
 	if s.guest {
-		w.startGuest(s)
+		kubeconfig = w.startGuest(s)
 	}
+	w.create(&corev1.Secret{ObjectMeta: w.meta("kubeconfig"), StringData: map[string]string{hivev1.KubeconfigSecretKey: kubeconfig}})
 	if s.record != "" {
 		w.create(&corev1.Secret{
 			ObjectMeta: metav1.ObjectMeta{Namespace: w.name, Name: w.recordKey().Name},
@@ -162,7 +174,8 @@ func (w *world) clusterDeployment() *hivev1.ClusterDeployment {
 	}
 }
 
-func (w *world) startGuest(s *setup) {
+// startGuest starts the cluster, and returns its kubeconfig.
+func (w *world) startGuest(s *setup) string {
 	options := guest.Options{
 		Name:   "guest-" + w.name,
 		Source: guest.CloudServers(w.cloud, w.name),
@@ -179,7 +192,7 @@ func (w *world) startGuest(s *setup) {
 	w.t.Cleanup(func() { _ = w.guest.Stop() })
 	kubeconfig, err := w.guest.Kubeconfig()
 	w.Expect(err).NotTo(HaveOccurred())
-	w.create(&corev1.Secret{ObjectMeta: w.meta("kubeconfig"), Data: map[string][]byte{hivev1.KubeconfigSecretKey: kubeconfig}})
+	return string(kubeconfig)
 }
 
 // abandon takes a ClusterDeployment out of the manager's hands, whatever state it is in.
