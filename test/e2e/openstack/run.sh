@@ -81,7 +81,7 @@ free_ports() {
 }
 
 say "kube-apiserver and etcd"
-KUBEBUILDER_ASSETS=$(hack/kube-assets.sh)
+KUBEBUILDER_ASSETS=$(hack/kube-assets.sh etcd kube-apiserver)
 export KUBEBUILDER_ASSETS
 
 say "the test"
