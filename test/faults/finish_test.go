@@ -104,6 +104,8 @@ func (w *world) finish() {
 	}
 	w.checkLeftovers()
 	w.checkAttributes()
+	// What was restarted a moment ago may not be up yet.
+	w.wait(time.Minute)
 	w.checkInside()
 	w.checkQuiet()
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	hivev1 "github.com/overwinter/overwinter/apis/hive/v1"
 	"github.com/overwinter/overwinter/pkg/hibernation"
@@ -90,6 +91,8 @@ func (v *visit) ill(ctx context.Context, record hibernation.Summary) string {
 	if err != nil {
 		return err.Error()
 	}
+	ctx, done := toRemote(ctx)
+	defer done()
 	nodes, err := readNodes(ctx, remote)
 	if err != nil {
 		return remoteMessage(v, err)
@@ -97,10 +100,25 @@ func (v *visit) ill(ctx context.Context, record hibernation.Summary) string {
 	if ready := nodes.readyControlPlane(); ready < record.ControlPlane {
 		return fmt.Sprintf("%d of %d control plane Nodes are ready", ready, record.ControlPlane)
 	}
+	if unrepaired := v.repairLate(ctx, remote, nodes, record); len(unrepaired) > 0 {
+		return lagging("Not all is repaired", unrepaired)
+	}
 	if pending := operatorsGood(ctx, v, remote, record); pending != nil {
 		return pending.Message
 	}
 	return ""
+}
+
+// repairLate repairs a cluster of which a Node that exists is not its new server's, as one may show as ready whose record was
+// lost for a while. It returns what is not done yet. Nodes that are gone by now were taken out.
+func (v *visit) repairLate(ctx context.Context, remote client.Client, nodes nodes, record hibernation.Summary) []string {
+	plan := planOf(&record)
+	for _, e := range plan.Expected() {
+		if node := nodes.named(e.Name); node != nil && e.Pending(node) != "" {
+			return v.repair(ctx, remote, &record, nil)
+		}
+	}
+	return nil
 }
 
 // cleaned ends a pass of the clean-up.

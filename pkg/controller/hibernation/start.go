@@ -2,6 +2,7 @@ package hibernation
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
@@ -79,9 +80,13 @@ func (v *visit) remember(ctx context.Context) error {
 	return err
 }
 
-// disturbed tells whether the record says that the machines may not be running.
+// disturbed tells whether the record says that the machines may not be running, or that it is not known which servers they
+// are, as one that was put back from a backup does.
 func disturbed(record hibernation.Summary) bool {
-	return record.Cutting || record.Sealed && !record.Opened
+	if record.Cutting || !record.Sealed {
+		return record.Cutting
+	}
+	return !record.Opened || slices.ContainsFunc(record.Machines, func(m hibernation.MachineState) bool { return m.ServerID == "" })
 }
 
 // awake follows the cluster from running machines to readiness; it starts nothing.
