@@ -145,7 +145,7 @@ func run(t *testing.T, harness, mutant string, r rows) findings {
 	defer cancel()
 	flags := []string{"-test.run=" + r.run, "-test.failfast", "-test.parallel=1"}
 	if r.full {
-		flags = append(flags, "-full")
+		flags = append(flags, "-every")
 	}
 	command := exec.CommandContext(ctx, harness, flags...)
 	command.Dir = filepath.Join(root, "test", "faults")
