@@ -128,6 +128,21 @@ func (s *Session) restoreServers(ctx context.Context) (Progress, error) {
 	if !alive && !s.dropping && s.record.Sealed == nil && len(machines) > 0 {
 		return Progress{}, blocked("none of the servers in the hibernation record exists: this is an old copy of the record, or they were deleted by somebody else; put the right record there, or make the servers again by hand; or delete the ClusterDeployment to give the cluster up. Its snapshots, cycle %s, are kept until then", s.record.Cut.Cycle)
 	}
+	p, err := s.restore(ctx, machines, servers)
+	if err != nil || !p.Done {
+		return p, err
+	}
+	return s.surelyRestored(ctx, machines)
+}
+
+// surelyRestored asks each server itself whether it is back: a list may be minutes old, and shows then what was before the
+// pause. With the cut forgotten nobody would bring back what is still paused.
+func (s *Session) surelyRestored(ctx context.Context, machines []*Machine) (Progress, error) {
+	s.seen = nil
+	servers, err := s.serversOf(ctx, machines)
+	if err != nil {
+		return Progress{}, err
+	}
 	return s.restore(ctx, machines, servers)
 }
 

@@ -3,6 +3,7 @@ package faults
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -138,14 +139,27 @@ func schedule(t *testing.T, seed uint64) {
 // fewSeeds is how many schedules are tried every day.
 const fewSeeds = 12
 
+// knownSeeds are those that once found something, unless a first seed is given.
+func knownSeeds() []uint64 {
+	if *first != 1 {
+		return nil
+	}
+	// 94: a list from before the pause ended a rollback, and the servers stayed paused.
+	return []uint64{94}
+}
+
 // Everything at once, as it is drawn.
 func TestRandomSchedules(t *testing.T) {
 	n := *seeds
 	if n == 0 {
 		n = fewSeeds
 	}
+	drawn := knownSeeds()
 	for i := range n {
-		seed := *first + uint64(i)
+		drawn = append(drawn, *first+uint64(i))
+	}
+	slices.Sort(drawn)
+	for _, seed := range slices.Compact(drawn) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			schedule(t, seed)
