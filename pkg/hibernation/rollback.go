@@ -109,6 +109,23 @@ func shotsOf(list []images.Image, m *Machine) []images.Image {
 	return out
 }
 
+// existingShots returns the cut's images of a machine: those that the list shows, and the recorded one, for which Glance itself
+// is asked where the list, which may be old, lacks it.
+func (s *Session) existingShots(ctx context.Context, list []images.Image, m *Machine) ([]images.Image, error) {
+	shots := shotsOf(list, m)
+	if m.Shot.ID == "" || slices.ContainsFunc(shots, func(img images.Image) bool { return img.ID == m.Shot.ID }) {
+		return shots, nil
+	}
+	img, err := s.cloud.GetImage(ctx, m.Shot.ID)
+	switch {
+	case openstackclient.IsNotFound(err):
+		return shots, nil
+	case err != nil:
+		return nil, err
+	}
+	return append(shots, *img), nil
+}
+
 // restoreServers brings every server of the cut back to the state it was in. One that can't be brought back does not keep
 // the others.
 func (s *Session) restoreServers(ctx context.Context) (Progress, error) {
@@ -237,12 +254,16 @@ func (s *Session) forgetCut(ctx context.Context) (Progress, error) {
 		if err != nil {
 			return Progress{}, err
 		}
-		for _, img := range shotsOf(list, m) {
+		shots, err := s.existingShots(ctx, list, m)
+		if err != nil {
+			return Progress{}, err
+		}
+		for _, shot := range shots {
 			if !healthy(srv) && !s.dropping {
-				s.event("Warning", "SnapshotKept", fmt.Sprintf("server %s (%s) vanished or failed while the cluster was being hibernated; its snapshot %s (%s) is kept", m.Name, m.ServerID, img.Name, img.ID))
+				s.event("Warning", "SnapshotKept", fmt.Sprintf("server %s (%s) vanished or failed while the cluster was being hibernated; its snapshot %s (%s) is kept", m.Name, m.ServerID, shot.Name, shot.ID))
 				continue
 			}
-			r.giveUp(&Snapshot{ID: img.ID, Name: img.Name})
+			r.giveUp(&Snapshot{ID: shot.ID, Name: shot.Name})
 		}
 	}
 	cut := r.Cut

@@ -144,8 +144,9 @@ func knownSeeds() []uint64 {
 	if *first != 1 {
 		return nil
 	}
-	// 94: a list from before the pause ended a rollback, and the servers stayed paused.
-	return []uint64{94}
+	// 94: a list from before the pause ended a rollback, and the servers stayed paused. 161: a list without images made a
+	// rollback forget its snapshots.
+	return []uint64{94, 161}
 }
 
 // Everything at once, as it is drawn.
