@@ -258,12 +258,12 @@ func (s *Session) forgetCut(ctx context.Context) (Progress, error) {
 		if err != nil {
 			return Progress{}, err
 		}
-		for _, shot := range shots {
+		for _, img := range shots {
 			if !healthy(srv) && !s.dropping {
-				s.event("Warning", "SnapshotKept", fmt.Sprintf("server %s (%s) vanished or failed while the cluster was being hibernated; its snapshot %s (%s) is kept", m.Name, m.ServerID, shot.Name, shot.ID))
+				s.event("Warning", "SnapshotKept", fmt.Sprintf("server %s (%s) vanished or failed while the cluster was being hibernated; its snapshot %s (%s) is kept", m.Name, m.ServerID, img.Name, img.ID))
 				continue
 			}
-			r.giveUp(&Snapshot{ID: shot.ID, Name: shot.Name})
+			r.giveUp(&Snapshot{ID: img.ID, Name: img.Name})
 		}
 	}
 	cut := r.Cut
