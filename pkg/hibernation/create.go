@@ -93,9 +93,10 @@ func (s *Session) create(ctx context.Context) (Progress, error) {
 	return s.pending(StageStarting, s.later(*s.record.Opened), waiting), err
 }
 
+// allPlaced tells whether every machine has its server. One whose server was given up may have a twin of it.
 func (s *Session) allPlaced() bool {
 	return !slices.ContainsFunc(s.record.wanted(), func(m *Machine) bool {
-		return m.Creation == nil || m.Creation.ServerID == ""
+		return m.Creation == nil || m.Creation.ServerID == "" || m.Creation.Discarded != ""
 	})
 }
 
@@ -134,7 +135,9 @@ func (s *Session) place(ctx context.Context, l *look, m *Machine) (srv *openstac
 		return nil, "", err
 	}
 	if c.Discarded != "" {
-		return s.discarded(ctx, m)
+		if wait, err := s.discarded(ctx, m); err != nil || wait != "" {
+			return nil, wait, err
+		}
 	}
 	if c.ServerID == "" {
 		if err := s.adopt(ctx, l, m); err != nil || c.ServerID == "" {
@@ -253,32 +256,32 @@ func (s *Session) deleteFailed(ctx context.Context, m *Machine, id string) error
 	})
 }
 
-// discarded waits until a server that was given up answers 404.
-func (s *Session) discarded(ctx context.Context, m *Machine) (*openstackclient.Server, string, error) {
+// discarded waits until a server that was given up answers 404; wait is empty when it does.
+func (s *Session) discarded(ctx context.Context, m *Machine) (wait string, err error) {
 	c := m.Creation
 	srv, err := s.server(ctx, c.Discarded)
 	switch {
 	case err != nil:
-		return nil, "", err
+		return "", err
 	case srv == nil && c.Ran && !c.Remade:
 		// It started to run when it was already given up.
 		c.ServerID, c.Discarded, s.dirty = c.Discarded, "", true
-		return nil, "its server is gone", s.vanished(ctx, m)
+		return "its server is gone", s.vanished(ctx, m)
 	case srv == nil:
 		m.former(c.Discarded)
 		c.Discarded, c.ServerID, c.Ran, s.dirty = "", "", false, true
-		return nil, "", nil
+		return "", nil
 	case !srv.LaunchedAt.IsZero() && !c.Ran && !c.Remade:
 		c.Ran, s.dirty = true, true
 	case srv.TaskState != "", srv.Status == statusDeleted:
 	case locked(srv):
-		return nil, fmt.Sprintf("its failed server %s is locked, so that Nova refuses to delete it; unlock it", srv.ID), nil
+		return fmt.Sprintf("its failed server %s is locked, so that Nova refuses to delete it; unlock it", srv.ID), nil
 	case srv.Status == statusSoftDeleted:
-		return nil, "its failed server is being deleted", s.forceDelete(ctx, m, srv.ID)
+		return "its failed server is being deleted", s.forceDelete(ctx, m, srv.ID)
 	default:
-		return nil, "its failed server is being deleted", s.deleteFailed(ctx, m, srv.ID)
+		return "its failed server is being deleted", s.deleteFailed(ctx, m, srv.ID)
 	}
-	return nil, "its failed server is being deleted", nil
+	return "its failed server is being deleted", nil
 }
 
 func (s *Session) forceDelete(ctx context.Context, m *Machine, id string) error {

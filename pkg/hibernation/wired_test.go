@@ -86,6 +86,25 @@ func TestCreateCarriedOutTwice(t *testing.T) {
 	}
 }
 
+// The twin that was told of failed, and the manager comes back to it only when it may be made again: the other twin is the
+// machine, and no third one is made beside it.
+func TestTwinIsTakenWhenTheToldOneFailed(t *testing.T) {
+	r := newRig(t, 1, 0)
+	r.hibernate()
+	rule := r.cloud.AddRule(cloud.Rule{Op: "nova.server.create", Effect: cloud.Twice()})
+	r.passes(1, resume)
+	rule.Remove()
+	r.cloud.Settle()
+	r.passes(1, resume)
+	r.g.Expect(r.record().Machines[0].Creation.Discarded).NotTo(BeEmpty())
+	r.clock.Step(time.Hour)
+	r.cloud.Settle()
+	r.cloud.Ledger().Reset()
+	r.resume()
+	r.g.Expect(r.cloud.Ledger().Count("nova.server.create")).To(BeZero())
+	r.expectAwake()
+}
+
 // Where nothing is wrong, one request tells so, once in a resume, and it costs no save.
 func TestWiredCostsOneRequest(t *testing.T) {
 	r := newRig(t, 3, 3, func(s *setup) { s.engine.RequestsAtOnce = 1 })
