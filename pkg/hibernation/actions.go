@@ -110,7 +110,7 @@ func (s *Session) notStill(ctx context.Context, machines []*Machine) (map[*Machi
 	for _, m := range machines {
 		late := firstSince(m.Still, histories[m.ServerID])
 		switch {
-		case m.Still == nil || lastOther(histories[m.ServerID]) == nil:
+		case m.Still == nil || !reachesTo(m.Still, histories[m.ServerID]):
 			moved[m] = fmt.Sprintf("%s: its history in Nova does not show that it stayed as it was snapshotted", m.Name)
 		case late != nil:
 			moved[m] = fmt.Sprintf("%s: somebody asked for %q after its snapshot", m.Name, late.Name)

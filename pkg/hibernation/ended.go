@@ -3,6 +3,7 @@ package hibernation
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/instanceactions"
@@ -37,7 +38,8 @@ func (s *Session) account(ctx context.Context) (Progress, error) {
 			unsure = append(unsure, m)
 		}
 	}
-	if err := s.readLast(ctx, unsure); err != nil {
+	outdated, err := s.readLast(ctx, unsure)
+	if err != nil {
 		return Progress{}, err
 	}
 	lost := s.takeOrders()
@@ -50,36 +52,57 @@ func (s *Session) account(ctx context.Context) (Progress, error) {
 	if lost != nil {
 		return Progress{}, blocked("%s", wroteMore(lost))
 	}
+	var waiting []string
+	for _, m := range outdated {
+		if !m.Ended {
+			waiting = append(waiting, fmt.Sprintf("%s: Nova's history of its server %s does not show the %q of %s yet: waiting for a current answer", m.Name, m.ServerID, m.Still.Name, m.Still.At.Format(time.RFC3339)))
+		}
+	}
+	if len(waiting) > 0 {
+		return s.pending(StageWaitingToStop, s.soon(), waiting), nil
+	}
 	return done(), nil
 }
 
-// readLast reads the histories of servers that are gone. Where the cloud has none any more there is nothing to be found out.
-func (s *Session) readLast(ctx context.Context, machines []*Machine) error {
+// readLast reads the histories of servers that are gone, and returns those of which the answer is from before what is known of
+// them. Where the cloud has none any more there is nothing to be found out.
+func (s *Session) readLast(ctx context.Context, machines []*Machine) (outdated []*Machine, err error) {
 	if len(machines) == 0 {
-		return nil
+		return nil, nil
 	}
 	histories, err := s.histories(ctx, machines)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, m := range machines {
-		m.Late = firstSince(m.Still, histories[m.ServerID])
+		history := histories[m.ServerID]
+		if len(history) > 0 && !reachesTo(m.Still, history) {
+			outdated = append(outdated, m)
+			continue
+		}
+		m.Late = firstSince(m.Still, history)
 		m.Ended = m.Late == nil
+		s.dirty = true
 	}
-	s.dirty = true
-	return s.checkCloud(ctx)
+	return outdated, s.checkCloud(ctx)
 }
 
-// takeOrders obeys the annotation for machines that wrote more than their snapshots hold, and returns the first of which it
-// does not speak.
+// reachesTo tells whether a history shows what is known to have been asked for. One that does not was read from a copy that lags.
+func reachesTo(still *Action, history []instanceactions.InstanceAction) bool {
+	return still == nil || slices.ContainsFunc(history, still.is)
+}
+
+// takeOrders obeys the annotation for machines that wrote more than their snapshots hold, or of which that can't be told, and
+// returns the first one that wrote more and of which it does not speak.
 func (s *Session) takeOrders() (lost *Machine) {
 	for _, m := range s.record.Machines {
 		switch {
-		case m.Late == nil:
+		case m.Ended:
 		case s.cluster.Remake.Has(m.Name):
 			m.Late, m.Ended, m.Creation = nil, true, &Creation{}
 			s.obey(m)
-		case lost == nil:
+			s.dirty = true
+		case lost == nil && m.Late != nil:
 			lost = m
 		}
 	}

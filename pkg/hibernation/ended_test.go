@@ -119,6 +119,32 @@ func TestServerIsGoneAndDidNotRun(t *testing.T) {
 	}
 }
 
+// Histories that lag show what was asked for long ago, and not that nothing was since: that is no evidence of anything.
+func TestHistoryOfAServerThatIsGoneLags(t *testing.T) {
+	r := newRig(t, 1, 1)
+	for _, srv := range r.servers {
+		_, err := r.api.ListServerActions(t.Context(), srv.ID)
+		r.g.Expect(err).NotTo(HaveOccurred())
+	}
+	r.kube.afterSave = func() error {
+		if r.record().Sealed != nil {
+			r.kube.afterSave = nil
+			r.cloud.AddRule(cloud.Rule{Op: "nova.instanceaction.list", Effect: cloud.OldList(time.Hour)})
+		}
+		return nil
+	}
+	r.passes(30, hibernate)
+	r.g.Expect(r.clusterServers()).To(BeEmpty())
+	p, err := r.once(hibernate)
+	r.g.Expect(err).NotTo(HaveOccurred())
+	r.g.Expect(p.Waiting).To(ConsistOf(ContainSubstring(`the "pause" of `), ContainSubstring(`the "pause" of `)))
+	r.cloud.ClearRules()
+	r.hibernate()
+	r.expectAsleep()
+	r.resume()
+	r.expectClean()
+}
+
 // Somebody unpauses a server when everything has been proved, right before it is deleted. Nothing can keep that from happening;
 // but it does not go by unseen.
 func TestServerRanRightBeforeItsDelete(t *testing.T) {

@@ -142,5 +142,5 @@ func (s *Session) deletedUnrun(ctx context.Context, m *Machine) (bool, error) {
 	}
 	history := histories[m.ServerID]
 	deleted := len(history) > 0 && history[0].Action == actionDelete
-	return deleted && m.Still != nil && firstSince(m.Still, history) == nil, s.checkCloud(ctx)
+	return deleted && m.Still != nil && reachesTo(m.Still, history) && firstSince(m.Still, history) == nil, s.checkCloud(ctx)
 }
