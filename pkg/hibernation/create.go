@@ -134,15 +134,9 @@ func (s *Session) place(ctx context.Context, l *look, m *Machine) (srv *openstac
 	if err := s.noteOrder(ctx, m); err != nil {
 		return nil, "", err
 	}
-	if c.Discarded != "" {
-		if wait, err := s.discarded(ctx, m); err != nil || wait != "" {
-			return nil, wait, err
-		}
-	}
-	if c.ServerID == "" {
-		if err := s.adopt(ctx, l, m); err != nil || c.ServerID == "" {
-			return nil, "", err
-		}
+	wait, err = s.takeOver(ctx, l, m)
+	if err != nil || wait != "" || c.ServerID == "" {
+		return nil, wait, err
 	}
 	srv, err = s.server(ctx, c.ServerID)
 	if err != nil {
@@ -162,6 +156,20 @@ func (s *Session) place(ctx context.Context, l *look, m *Machine) (srv *openstac
 		return nil, "", err
 	}
 	return nil, fmt.Sprintf("its server failed to start: %s", srv.Fault.Message), s.discard(ctx, m, srv)
+}
+
+// takeOver waits for the end of a server that was given up, and then looks for one that was made beside it, or whose making
+// was not answered. The machine has no server if none is found.
+func (s *Session) takeOver(ctx context.Context, l *look, m *Machine) (wait string, err error) {
+	if m.Creation.Discarded != "" {
+		if wait, err := s.discarded(ctx, m); err != nil || wait != "" {
+			return wait, err
+		}
+	}
+	if m.Creation.ServerID == "" {
+		return "", s.adopt(ctx, l, m)
+	}
+	return "", nil
 }
 
 // unscheduled tells whether a server has waited for a host for too long: where Nova's API or conductor dies at the wrong
