@@ -303,6 +303,29 @@ func TestServersThatAMachineWasToBecome(t *testing.T) {
 	r.g.Expect(r.machineState(worker).ServerID).To(Equal(r.now(worker).ID))
 }
 
+// A Node shows as ready for a while after its server was stopped. Nothing starts that server again when the hibernation is
+// given up, so its Node is not waited for.
+func TestNodeOfAStoppedServerIsNotReady(t *testing.T) {
+	r := newRig(t, 1, 2)
+	in := r.inside()
+	worker := r.seeded.Workers[0]
+	for i := range in.observed.Nodes {
+		if in.observed.Nodes[i].Name == worker.Name {
+			in.observed.Nodes[i].Name = "as-its-host-is-called"
+		}
+	}
+	r.cloud.StopServer(worker.ID)
+	r.cloud.StopServer(r.seeded.Workers[1].ID)
+	r.cloud.Settle()
+	r.remember()
+	r.passes(1, hibernate)
+	o := r.record().Observation
+	r.g.Expect(o.NodesReady).To(Equal(1))
+	r.g.Expect(o.Node(master0).Ready).To(BeTrue())
+	r.g.Expect(o.Node("as-its-host-is-called").Ready).To(BeFalse())
+	r.g.Expect(o.Node(r.seeded.Workers[1].Name).Ready).To(BeFalse())
+}
+
 // What a cluster says of itself as it wakes is saved beside what was known of it, and for good.
 func TestRemember(t *testing.T) {
 	late := hibernation.Observation{NodesReady: 9, Nodes: []hibernation.ObservedNode{

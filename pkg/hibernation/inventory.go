@@ -107,7 +107,7 @@ func (s *Session) observe(ctx context.Context) (observation, error) {
 }
 
 // note keeps what the cluster said of itself. One that is only just waking says too little, so that what was known before
-// is kept. A Node may be ready for a while after its server is gone: no more are expected back than there are machines.
+// is kept. A Node may show as ready for a while after its server has stopped or is gone: it is not expected back.
 func (r *Record) note(seen observation, hook bool) {
 	r.Unobserved = seen.failed
 	if r.Sealed == nil {
@@ -116,6 +116,7 @@ func (r *Record) note(seen observation, hook bool) {
 	if seen.asked {
 		o := seen.Observation
 		o.join(r.Observation)
+		o.stopped(r.inCut())
 		r.Observation = &o
 	}
 	if r.Observation != nil {

@@ -107,6 +107,21 @@ func (o *Observation) Node(name string) *ObservedNode {
 	return nil
 }
 
+// stopped corrects what the cluster said of Nodes whose servers are off: it takes most of a minute to notice.
+func (o *Observation) stopped(machines []*Machine) {
+	for _, m := range machines {
+		if m.Before == statusActive {
+			continue
+		}
+		for i := range o.Nodes {
+			if n := &o.Nodes[i]; n.Ready && (n.Name == m.Name || strings.HasSuffix(n.ProviderID, "/"+m.ServerID)) {
+				n.Ready = false
+				o.NodesReady--
+			}
+		}
+	}
+}
+
 // FirstExpiry returns when the first of the signers expires; zero if none is known.
 func (o *Observation) FirstExpiry() time.Time {
 	var first time.Time

@@ -289,7 +289,8 @@ func (r *Record) leaveCut() {
 	}
 	r.Machines = kept
 	if r.Sealed == nil {
-		r.Observation, r.Unobserved = nil, ""
+		// What the cluster said of itself stays as long as the record does: it tells who is to come back.
+		r.Unobserved = ""
 	}
 }
 

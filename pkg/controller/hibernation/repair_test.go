@@ -175,6 +175,26 @@ func TestWhatWePausedIsUnpausedAnyway(t *testing.T) {
 	b.Expect(b.actuator.healthChecks).To(Equal([]string{"resume"}))
 }
 
+// TestGivenUpHibernation: the Nodes that were ready before and still exist are waited for, not that of a server that is off,
+// nor one that was removed.
+func TestGivenUpHibernation(t *testing.T) {
+	b, gu := waking(t, 2, skipsOperators)
+	b.actuator.summary = hibernation.Summary{Exists: true, HealthChecksPaused: true, Observation: &hibernation.Observation{
+		NodesReady: 3,
+		Nodes:      []hibernation.ObservedNode{{Name: "m-0", Ready: true}, {Name: "w-0"}, {Name: "w-1", Ready: true}, {Name: "w-2", Ready: true}},
+	}}
+	gu.node("m-0", true)
+	gu.node("w-0", false)
+	gu.node("w-1", true)
+	b.visit()
+	gu.renew("m-0")
+	b.visit()
+	b.Expect(b.message(hivev1.ClusterReadyCondition)).To(Equal("1 of 2 Nodes are ready: w-1: has not reported since the resume"))
+	gu.renew("m-0", "w-1")
+	b.visit()
+	b.Expect(b.shown()).To(Equal(shownRunning))
+}
+
 // TestUnknownClusterIsRemembered before anything of it is changed, and all its Nodes are waited for.
 func TestUnknownClusterIsRemembered(t *testing.T) {
 	b, gu := renewedServers(t)

@@ -12,7 +12,8 @@ import (
 )
 
 // verdict tells whether the Nodes that are expected are ready, and else what is waited for: those that were when the cluster
-// went to sleep; where only their number is known, so many; where nothing is, every Node there is and a full control plane.
+// went to sleep, or was about to; where only their number is known, so many; where nothing is, every Node there is and a full
+// control plane.
 func (n nodes) verdict(atFirst map[string]time.Time, record hibernation.Summary, repaired bool) (string, bool) {
 	plan := planOf(&record)
 	expected := slices.DeleteFunc(plan.Expected(), func(e noderepair.ExpectedNode) bool { return !e.Ready })
@@ -24,6 +25,8 @@ func (n nodes) verdict(atFirst map[string]time.Time, record hibernation.Summary,
 		return n.allReady(atFirst, n.withOthers(expected), repaired)
 	case len(expected) > 0:
 		return n.allReady(atFirst, expected, repaired)
+	case len(n.stillThere(record)) > 0:
+		return n.allReady(atFirst, n.stillThere(record), false)
 	case record.Observation != nil && !record.Observation.Late:
 		return n.soManyReady(atFirst, record.Observation.NodesReady)
 	}
@@ -34,6 +37,21 @@ func (n nodes) verdict(atFirst map[string]time.Time, record hibernation.Summary,
 		return "The cluster has no Node yet", false
 	}
 	return n.allReady(atFirst, n.withOthers(nil), false)
+}
+
+// stillThere returns those Nodes of a cluster whose hibernation was given up that were ready before and exist. It has lost no
+// server: a Node that is gone was removed, and one that was not ready, as of a server that is off, is not waited for.
+func (n nodes) stillThere(record hibernation.Summary) []noderepair.ExpectedNode {
+	if record.Sealed || record.Observation == nil {
+		return nil
+	}
+	var expected []noderepair.ExpectedNode
+	for _, was := range record.Observation.Nodes {
+		if was.Ready && n.named(was.Name) != nil {
+			expected = append(expected, noderepair.ExpectedNode{Name: was.Name, ProviderID: was.ProviderID})
+		}
+	}
+	return expected
 }
 
 // withOthers adds the Nodes that exist and are not among the expected.
