@@ -242,10 +242,19 @@ func sorted(list []string) []string {
 	return list
 }
 
-// checkQuiet: once nothing is to be done, nothing is done.
+// longestWait is the longest that a manager waits before it visits a cluster again. What it was once to come back for stays in
+// its queue, although the visit is no longer needed: another manager has done it, or an event came first.
+const longestWait = 80 * time.Minute
+
+// checkQuiet: once nothing is to be done, nothing is done, but that each manager finds that out once of each cluster.
 func (w *world) checkQuiet() {
 	w.wait(30 * time.Minute)
 	before := w.calls
+	w.wait(longestWait)
+	if most := len(w.live()) * len(w.shape.clusters); w.calls-before > most {
+		w.violate("not-quiet", "%d calls when there was nothing to do any more, and %d would do", w.calls-before, most)
+	}
+	before = w.calls
 	w.wait(6 * time.Hour)
 	if w.calls != before {
 		w.violate("not-quiet", "%d calls in six hours in which there was nothing to do", w.calls-before)

@@ -226,6 +226,9 @@ func (c *guestClient) call(ctx context.Context, verb, target string, do func(now
 	if f := w.begin(k); f != nil && f.refuse != nil {
 		return f.refuse(k)
 	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	w.cloud.Advance()
 	now := time.Now()
 	c.guest.inside.catchUp(w, now)
