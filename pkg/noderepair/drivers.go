@@ -52,7 +52,7 @@ func (r *repair) swapped() map[string]*corev1.Node {
 	out := map[string]*corev1.Node{}
 	for name, node := range r.nodes {
 		m := r.plan.machineOfNode(name, node.Spec.ProviderID)
-		if m == nil || r.stale(m, node) || node.Annotations[RestoredAnnotation] == "" || !isReady(node) {
+		if m == nil || r.stale(m, node) || node.Annotations[RestoredAnnotation] == "" || !IsReady(node) {
 			continue
 		}
 		if r.plan.Alive == nil || r.plan.Alive(name) {

@@ -90,7 +90,7 @@ func observedNode(node *corev1.Node) hibernation.ObservedNode {
 		Name:          node.Name,
 		UID:           string(node.UID),
 		ProviderID:    node.Spec.ProviderID,
-		Ready:         isReady(node),
+		Ready:         IsReady(node),
 		Unschedulable: node.Spec.Unschedulable,
 		Labels:        maps.Clone(node.Labels),
 		Annotations:   maps.Clone(node.Annotations),
@@ -100,7 +100,8 @@ func observedNode(node *corev1.Node) hibernation.ObservedNode {
 	}
 }
 
-func isReady(node *corev1.Node) bool {
+// IsReady tells whether a Node shows as ready.
+func IsReady(node *corev1.Node) bool {
 	for _, condition := range node.Status.Conditions {
 		if condition.Type == corev1.NodeReady {
 			return condition.Status == corev1.ConditionTrue

@@ -27,6 +27,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	hivev1 "github.com/overwinter/overwinter/apis/hive/v1"
+	"github.com/overwinter/overwinter/pkg/controller/conditions"
 	"github.com/overwinter/overwinter/pkg/hibernation"
 )
 
@@ -305,7 +306,7 @@ func (b *bench) events() []string {
 func (b *bench) shown() [3]string {
 	cd := b.cd()
 	line := func(kind hivev1.ClusterDeploymentConditionType) string {
-		i := indexOf(cd, kind)
+		i := conditions.Index(cd, kind)
 		if i < 0 {
 			return ""
 		}
@@ -320,7 +321,7 @@ func (b *bench) message(kind hivev1.ClusterDeploymentConditionType) string {
 
 func (b *bench) condition(kind hivev1.ClusterDeploymentConditionType) hivev1.ClusterDeploymentCondition {
 	cd := b.cd()
-	i := indexOf(cd, kind)
+	i := conditions.Index(cd, kind)
 	b.ExpectWithOffset(1, i).To(BeNumerically(">=", 0))
 	return cd.Status.Conditions[i]
 }

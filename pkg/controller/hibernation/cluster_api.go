@@ -2,8 +2,6 @@ package hibernation
 
 import (
 	"context"
-	"crypto/x509"
-	"errors"
 	"fmt"
 	"slices"
 	"sort"
@@ -17,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/overwinter/overwinter/pkg/noderepair"
 	"github.com/overwinter/overwinter/pkg/remoteclient"
 )
 
@@ -57,20 +56,11 @@ func (n nodes) renewed(name string, atFirst map[string]time.Time) bool {
 func (n nodes) readyControlPlane() int {
 	ready := 0
 	for i := range n.items {
-		if isControlPlane(&n.items[i]) && isReady(&n.items[i]) {
+		if isControlPlane(&n.items[i]) && noderepair.IsReady(&n.items[i]) {
 			ready++
 		}
 	}
 	return ready
-}
-
-func isReady(node *corev1.Node) bool {
-	for _, condition := range node.Status.Conditions {
-		if condition.Type == corev1.NodeReady {
-			return condition.Status == corev1.ConditionTrue
-		}
-	}
-	return false
 }
 
 // isControlPlane knows the role's label of OpenShift before and since 4.12.
@@ -127,28 +117,13 @@ func remoteMessage(v *visit, err error) string {
 	return remoteWords(err)
 }
 
-// remoteWords says it. Errors of the network come in many forms that alternate while a cluster boots (and hold port
-// numbers), so they all read the same.
+// remoteWords says it. Errors of the network come in many forms that alternate while a cluster boots, so they all read the same.
 func remoteWords(err error) string {
-	var (
-		untrusted *x509.UnknownAuthorityError
-		unknown   x509.UnknownAuthorityError
-		expired   x509.CertificateInvalidError
-		hostname  x509.HostnameError
-		refusal   *remoteclient.Refusal
-	)
-	switch {
-	case errors.As(err, &refusal):
-		return refusal.Message
-	case apierrors.IsUnauthorized(err):
-		return "The cluster's API refuses the credentials in the admin kubeconfig"
+	switch why := remoteclient.Explain(err); {
+	case why != "":
+		return why
 	case apierrors.IsForbidden(err), apierrors.IsNotFound(err):
 		return "The cluster's API cannot be used: " + err.Error()
-	case errors.As(err, &expired) && expired.Reason == x509.Expired:
-		// Its own text holds the present time: the condition would change all the time.
-		return "The certificate of the cluster's API has expired, or is not valid yet"
-	case errors.As(err, &untrusted), errors.As(err, &unknown), errors.As(err, &expired), errors.As(err, &hostname):
-		return "The certificate of the cluster's API is not accepted: " + err.Error()
 	}
 	return "The cluster's API does not answer yet"
 }

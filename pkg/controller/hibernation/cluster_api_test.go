@@ -19,8 +19,8 @@ func TestRemoteWords(t *testing.T) {
 	}{
 		"no route":      {errors.New("dial tcp 10.0.0.5:6443: connect: no route to host"), "does not answer yet"},
 		"another port":  {errors.New("read tcp 10.0.0.7:51234->10.0.0.5:6443: connection reset by peer"), "does not answer yet"},
-		"expired":       {fmt.Errorf("get: %w", x509.CertificateInvalidError{Cert: &x509.Certificate{}, Reason: x509.Expired, Detail: "current time 12:00:01"}), "has expired"},
-		"another host":  {x509.HostnameError{Certificate: &x509.Certificate{}, Host: "api.example.com"}, "not accepted"},
+		"expired":       {fmt.Errorf("get: %w", x509.CertificateInvalidError{Cert: &x509.Certificate{}, Reason: x509.Expired, Detail: "current time 12:00:01"}), "is valid from 0001-01-01T00:00:00Z to "},
+		"another host":  {x509.HostnameError{Certificate: &x509.Certificate{}, Host: "api.example.com"}, "is not for the host in its URL"},
 		"unauthorized":  {apierrors.NewUnauthorized("no"), "refuses the credentials"},
 		"not permitted": {apierrors.NewForbidden(schema.GroupResource{Resource: "nodes"}, "", errors.New("no")), "cannot be used"},
 	} {

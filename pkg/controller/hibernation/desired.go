@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	hivev1 "github.com/overwinter/overwinter/apis/hive/v1"
+	"github.com/overwinter/overwinter/pkg/controller/conditions"
 )
 
 const (
@@ -58,7 +59,7 @@ func untilHibernateAfter(cd *hivev1.ClusterDeployment, now time.Time) (time.Dura
 		// Who takes a hibernation back wants the cluster to run: it begins to count once the cluster shows so.
 		return 0, false
 	}
-	i := indexOf(cd, hivev1.ClusterHibernatingCondition)
+	i := conditions.Index(cd, hivev1.ClusterHibernatingCondition)
 	if i < 0 || cd.Status.Conditions[i].Status != corev1.ConditionFalse {
 		// Asleep, or never looked at: it begins to count once the cluster is seen to run.
 		return 0, false
@@ -151,7 +152,7 @@ func stopBegun(cd *hivev1.ClusterDeployment) bool {
 }
 
 func shownReason(cd *hivev1.ClusterDeployment, kind hivev1.ClusterDeploymentConditionType) string {
-	if i := indexOf(cd, kind); i >= 0 {
+	if i := conditions.Index(cd, kind); i >= 0 {
 		return cd.Status.Conditions[i].Reason
 	}
 	return ""

@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	hivev1 "github.com/overwinter/overwinter/apis/hive/v1"
+	"github.com/overwinter/overwinter/pkg/controller/conditions"
 	"github.com/overwinter/overwinter/pkg/hibernation"
 	"github.com/overwinter/overwinter/pkg/noderepair"
 	"github.com/overwinter/overwinter/pkg/openstackclient"
@@ -250,7 +251,7 @@ func (a *OpenStackActuator) cluster(cd *hivev1.ClusterDeployment) hibernation.Cl
 			return inside(ctx, a.remote, cd, noderepair.ResumeHealthChecks)
 		},
 		Event: func(eventType, reason, message string) {
-			a.recorder.Eventf(cd, nil, eventType, reason, actionPowerState, "%s", brief(message, maxNote))
+			a.recorder.Eventf(cd, nil, eventType, reason, actionPowerState, "%s", conditions.Brief(message, maxNote))
 		},
 		Remake:   namedIn(cd, hivev1.AnnotationRemakeServer),
 		LeaveOut: namedIn(cd, hivev1.AnnotationLeaveOutServer),

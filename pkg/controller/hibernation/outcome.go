@@ -85,19 +85,6 @@ func lagging(what string, things []string) string {
 	return text
 }
 
-// brief returns text in at most limit bytes, cut at the end of a character.
-func brief(text string, limit int) string {
-	if len(text) <= limit {
-		return text
-	}
-	const ellipsis = "…"
-	cut := limit - len(ellipsis)
-	for cut > 0 && text[cut]&0xC0 == 0x80 {
-		cut--
-	}
-	return text[:cut] + ellipsis
-}
-
 // soonest returns the shortest of the times, where 0 means never.
 func soonest(times ...time.Duration) time.Duration {
 	var first time.Duration

@@ -13,6 +13,7 @@ import (
 	clienttesting "k8s.io/client-go/testing"
 
 	hivev1 "github.com/overwinter/overwinter/apis/hive/v1"
+	"github.com/overwinter/overwinter/pkg/controller/conditions"
 )
 
 // allStates are those that are written.
@@ -146,7 +147,7 @@ func checkWritten(t *testing.T, after *unstructured.Unstructured, outcome Outcom
 		t.Fatalf("powerState is %q and was to be %q", cd.Status.PowerState, want.powerState)
 	}
 	for _, condition := range []hivev1.ClusterDeploymentCondition{want.hibernating, want.ready} {
-		i := indexOf(cd, condition.Type)
+		i := conditions.Index(cd, condition.Type)
 		if i < 0 {
 			t.Fatalf("there is no condition %s", condition.Type)
 		}

@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	hivev1 "github.com/overwinter/overwinter/apis/hive/v1"
+	"github.com/overwinter/overwinter/pkg/controller/conditions"
 	"github.com/overwinter/overwinter/pkg/hibernation"
 	"github.com/overwinter/overwinter/pkg/remoteclient"
 )
@@ -140,7 +141,7 @@ func operatorsSettled(_ context.Context, v *visit, _ client.Client, _ hibernatio
 	case hivev1.ReadyReasonWaitingForClusterOperators:
 		return nil
 	case hivev1.ReadyReasonPausingForClusterOperatorsToSettle:
-		began := v.cd.Status.Conditions[indexOf(v.cd, hivev1.ClusterReadyCondition)].LastProbeTime.Time
+		began := v.cd.Status.Conditions[conditions.Index(v.cd, hivev1.ClusterReadyCondition)].LastProbeTime.Time
 		left -= v.now.Sub(began)
 	}
 	if left <= 0 {

@@ -7,6 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	hivev1 "github.com/overwinter/overwinter/apis/hive/v1"
+	"github.com/overwinter/overwinter/pkg/controller/conditions"
 )
 
 // Everything that is ever written to the conditions Hibernating and Ready and to status.powerState is decided in this
@@ -164,7 +165,7 @@ func changed(condition hivev1.ClusterDeploymentCondition, want view, message str
 	if want.other != "" {
 		message = want.other
 	}
-	message = brief(message, maxMessage)
+	message = conditions.Brief(message, maxMessage)
 	if condition.Status == want.status && condition.Reason == want.reason && condition.Message == message {
 		return condition
 	}
@@ -178,7 +179,7 @@ func changed(condition hivev1.ClusterDeploymentCondition, want view, message str
 
 // conditionOf returns a condition as it is, or the one that a condition begins as.
 func conditionOf(cd *hivev1.ClusterDeployment, kind hivev1.ClusterDeploymentConditionType, now time.Time) hivev1.ClusterDeploymentCondition {
-	if i := indexOf(cd, kind); i >= 0 {
+	if i := conditions.Index(cd, kind); i >= 0 {
 		return cd.Status.Conditions[i]
 	}
 	return hivev1.ClusterDeploymentCondition{
@@ -189,16 +190,6 @@ func conditionOf(cd *hivev1.ClusterDeployment, kind hivev1.ClusterDeploymentCond
 		LastProbeTime:      metav1.NewTime(now),
 		LastTransitionTime: metav1.NewTime(now),
 	}
-}
-
-// indexOf returns where a condition stands, -1 if it does not exist.
-func indexOf(cd *hivev1.ClusterDeployment, kind hivev1.ClusterDeploymentConditionType) int {
-	for i := range cd.Status.Conditions {
-		if cd.Status.Conditions[i].Type == kind {
-			return i
-		}
-	}
-	return -1
 }
 
 // shows tells whether the status says that the cluster is in this state, in status and reason of both conditions and in
@@ -213,7 +204,7 @@ func shows(cd *hivev1.ClusterDeployment, state State) bool {
 }
 
 func conditionShows(cd *hivev1.ClusterDeployment, kind hivev1.ClusterDeploymentConditionType, want view) bool {
-	i := indexOf(cd, kind)
+	i := conditions.Index(cd, kind)
 	if i < 0 {
 		return false
 	}
@@ -223,7 +214,7 @@ func conditionShows(cd *hivev1.ClusterDeployment, kind hivev1.ClusterDeploymentC
 
 // readyNow tells whether the Ready condition is True, and since when.
 func readyNow(cd *hivev1.ClusterDeployment) (time.Time, bool) {
-	i := indexOf(cd, hivev1.ClusterReadyCondition)
+	i := conditions.Index(cd, hivev1.ClusterReadyCondition)
 	if i < 0 || cd.Status.Conditions[i].Status != corev1.ConditionTrue {
 		return time.Time{}, false
 	}

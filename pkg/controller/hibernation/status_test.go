@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	hivev1 "github.com/overwinter/overwinter/apis/hive/v1"
+	"github.com/overwinter/overwinter/pkg/controller/conditions"
 )
 
 // TestStatusOfEveryState pins how each state shows, against Hive's reference.
@@ -119,8 +120,8 @@ func TestLagging(t *testing.T) {
 
 func TestBriefCutsAtCharacters(t *testing.T) {
 	g := NewWithT(t)
-	g.Expect(brief("short", 10)).To(Equal("short"))
-	g.Expect(brief("ääääääää", 10)).To(Equal("äää…"))
+	g.Expect(conditions.Brief("short", 10)).To(Equal("short"))
+	g.Expect(conditions.Brief("ääääääää", 10)).To(Equal("äää…"))
 }
 
 func TestSoonest(t *testing.T) {

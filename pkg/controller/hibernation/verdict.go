@@ -103,7 +103,7 @@ func (n nodes) lags(node *corev1.Node, atFirst map[string]time.Time) string {
 	switch {
 	case !n.renewed(node.Name, atFirst):
 		return "has not reported since the resume"
-	case !isReady(node):
+	case !noderepair.IsReady(node):
 		return "not ready"
 	}
 	return ""

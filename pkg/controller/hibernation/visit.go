@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	hivev1 "github.com/overwinter/overwinter/apis/hive/v1"
+	"github.com/overwinter/overwinter/pkg/controller/conditions"
 )
 
 // visit is one reconcile of one ClusterDeployment.
@@ -84,7 +85,7 @@ func (v *visit) persist(ctx context.Context, outcome Outcome) error {
 	if err != nil || !written {
 		return err
 	}
-	v.logger.WithFields(log.Fields{"powerState": want.powerState, "state": outcome.State}).Info(brief(outcome.Message, maxMessage))
+	v.logger.WithFields(log.Fields{"powerState": want.powerState, "state": outcome.State}).Info(conditions.Brief(outcome.Message, maxMessage))
 	if want.powerState == before {
 		return nil
 	}
@@ -99,5 +100,5 @@ func (v *visit) persist(ctx context.Context, outcome Outcome) error {
 }
 
 func (v *visit) event(eventType, reason, message string) {
-	v.Recorder.Eventf(v.cd, nil, eventType, reason, actionPowerState, "%s", brief(message, maxNote))
+	v.Recorder.Eventf(v.cd, nil, eventType, reason, actionPowerState, "%s", conditions.Brief(message, maxNote))
 }

@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	hivev1 "github.com/overwinter/overwinter/apis/hive/v1"
+	"github.com/overwinter/overwinter/pkg/controller/conditions"
 	"github.com/overwinter/overwinter/pkg/remoteclient"
 )
 
@@ -178,7 +179,7 @@ func (r *Reconciler) read(ctx context.Context, key types.NamespacedName) (*hivev
 // write makes our conditions what they are to be, and says so in an event and in the log where that is news; cd then holds
 // what the API answered.
 func (r *Reconciler) write(ctx context.Context, cd *hivev1.ClusterDeployment, want ownStatus) error {
-	patch, err := patchFor(cd, want)
+	patch, err := want.patch(cd)
 	if err != nil || patch == nil {
 		return err
 	}
@@ -192,7 +193,7 @@ func (r *Reconciler) write(ctx context.Context, cd *hivev1.ClusterDeployment, wa
 		}).Info("the cluster's API was looked at")
 	}
 	if news, ok := eventFor(before, want); ok {
-		r.Recorder.Eventf(cd, nil, news.kind, news.reason, actionProbe, "%s", brief(news.message))
+		r.Recorder.Eventf(cd, nil, news.kind, news.reason, actionProbe, "%s", conditions.Brief(news.message, maxNote))
 	}
 	return nil
 }
@@ -208,16 +209,4 @@ func (r *Reconciler) loggerFor(cd *hivev1.ClusterDeployment) log.FieldLogger {
 	return r.Logger.WithFields(log.Fields{
 		"controller": ControllerName, "namespace": cd.Namespace, "clusterDeployment": cd.Name,
 	})
-}
-
-// brief cuts a text to what an event takes, between two characters.
-func brief(text string) string {
-	if len(text) <= maxNote {
-		return text
-	}
-	cut := maxNote
-	for cut > 0 && text[cut]&0xC0 == 0x80 {
-		cut--
-	}
-	return text[:cut]
 }

@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	hivev1 "github.com/overwinter/overwinter/apis/hive/v1"
+	"github.com/overwinter/overwinter/pkg/controller/conditions"
 )
 
 // noon is when the tests take place.
@@ -38,7 +39,7 @@ func having(kind hivev1.ClusterDeploymentConditionType, status corev1.ConditionS
 		condition := hivev1.ClusterDeploymentCondition{
 			Type: kind, Status: status, Reason: reason, Message: message, LastProbeTime: at, LastTransitionTime: at,
 		}
-		if i := indexOf(cd, kind); i >= 0 {
+		if i := conditions.Index(cd, kind); i >= 0 {
 			cd.Status.Conditions[i] = condition
 			return
 		}

@@ -6,6 +6,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	hivev1 "github.com/overwinter/overwinter/apis/hive/v1"
+	"github.com/overwinter/overwinter/pkg/controller/conditions"
 	"github.com/overwinter/overwinter/pkg/remoteclient"
 )
 
@@ -51,20 +52,10 @@ func outlookOf(cd *hivev1.ClusterDeployment) outlook {
 
 // conditionOf returns a condition; one without a status if it does not exist.
 func conditionOf(cd *hivev1.ClusterDeployment, kind hivev1.ClusterDeploymentConditionType) hivev1.ClusterDeploymentCondition {
-	if i := indexOf(cd, kind); i >= 0 {
+	if i := conditions.Index(cd, kind); i >= 0 {
 		return cd.Status.Conditions[i]
 	}
 	return hivev1.ClusterDeploymentCondition{Type: kind}
-}
-
-// indexOf returns where a condition stands, -1 if it does not exist.
-func indexOf(cd *hivev1.ClusterDeployment, kind hivev1.ClusterDeploymentConditionType) int {
-	for i := range cd.Status.Conditions {
-		if cd.Status.Conditions[i].Type == kind {
-			return i
-		}
-	}
-	return -1
 }
 
 // truthy reads the value of an annotation that is a switch.

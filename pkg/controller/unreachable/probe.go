@@ -2,11 +2,8 @@ package unreachable
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"net"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -60,40 +57,15 @@ func (r *Reconciler) ask(ctx context.Context, cd *hivev1.ClusterDeployment, addr
 	return failure(err), nil
 }
 
-// failure says in a condition why the cluster's API did not answer. What the network and an API that starts have to say
-// alternates, and holds addresses, ports and times, so that much of it reads the same; the log has it all. Nothing that the
-// other side wrote is passed on.
+// failure says in a condition why the cluster's API did not answer; the log has it all.
 func failure(err error) string {
-	var (
-		dns      *net.DNSError
-		unknown  x509.UnknownAuthorityError
-		invalid  x509.CertificateInvalidError
-		hostname x509.HostnameError
-	)
-	switch {
-	case apierrors.IsUnauthorized(err):
-		return "The cluster's API refuses the credentials in the admin kubeconfig"
+	switch why := remoteclient.Explain(err); {
+	case why != "":
+		return why
 	case apierrors.IsForbidden(err):
 		return "The cluster's API does not let the user of the admin kubeconfig read the Namespace default"
 	case apierrors.IsNotFound(err):
 		return "What answers is not the API of a cluster: it knows no Namespace default"
-	case errors.As(err, &unknown):
-		return "The certificate of the cluster's API is not signed by an authority in the admin kubeconfig"
-	case errors.As(err, &hostname):
-		return "The certificate of the cluster's API is not for the host in its URL"
-	case errors.As(err, &invalid):
-		return invalidCertificate(invalid)
-	case errors.As(err, &dns) && dns.IsNotFound:
-		return "The host name in the URL of the cluster's API does not exist"
 	}
 	return "The cluster's API does not answer"
-}
-
-// invalidCertificate leaves out the time at which it was looked at.
-func invalidCertificate(err x509.CertificateInvalidError) string {
-	if err.Reason == x509.Expired && err.Cert != nil {
-		return fmt.Sprintf("A certificate of the cluster's API is valid from %s to %s only",
-			err.Cert.NotBefore.UTC().Format(time.RFC3339), err.Cert.NotAfter.UTC().Format(time.RFC3339))
-	}
-	return "A certificate of the cluster's API is not valid"
 }

@@ -5,8 +5,10 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	hivev1 "github.com/overwinter/overwinter/apis/hive/v1"
+	"github.com/overwinter/overwinter/pkg/controller/conditions"
 	"github.com/overwinter/overwinter/pkg/remoteclient"
 )
 
@@ -30,6 +32,11 @@ type findings struct {
 // ownStatus is the part of a ClusterDeployment's status that is ours.
 type ownStatus struct {
 	unreachable, override hivev1.ClusterDeploymentCondition
+}
+
+// patch returns what makes our conditions what they are to be; nil if they are so already.
+func (s ownStatus) patch(cd *hivev1.ClusterDeployment) (client.Patch, error) {
+	return conditions.Patch(cd, nil, s.unreachable, s.override)
 }
 
 func statusOf(cd *hivev1.ClusterDeployment) ownStatus {
