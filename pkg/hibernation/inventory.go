@@ -80,35 +80,35 @@ func (s *Session) begin(ctx context.Context, machines []*Machine) error {
 	return s.save(ctx)
 }
 
-// observation is the answer of a cluster that was asked about itself, or why there is none.
-type observation struct {
+// answer is that of a cluster that was asked about itself, or why there is none.
+type answer struct {
 	Observation
 	asked  bool
 	failed string
 }
 
 // observe asks the cluster about itself.
-func (s *Session) observe(ctx context.Context) (observation, error) {
+func (s *Session) observe(ctx context.Context) (answer, error) {
 	if s.cluster.Observe == nil {
-		return observation{}, nil
+		return answer{}, nil
 	}
 	o, err := s.cluster.Observe(ctx)
 	var refusal *Refusal
 	switch {
 	case errors.As(err, &refusal), err != nil && ctx.Err() != nil:
 		// What was not waited for says nothing of the cluster.
-		return observation{}, err
+		return answer{}, err
 	case err != nil:
 		s.log.WithError(err).Warn("the cluster could not be asked about its nodes before hibernating")
-		return observation{failed: err.Error()}, nil
+		return answer{failed: err.Error()}, nil
 	}
 	o.At = s.now().UTC()
-	return observation{Observation: o, asked: true}, nil
+	return answer{Observation: o, asked: true}, nil
 }
 
 // note keeps what the cluster said of itself. One that is only just waking says too little, so that what was known before
 // is kept. A Node may show as ready for a while after its server has stopped or is gone: it is not expected back.
-func (r *Record) note(seen observation, hook bool) {
+func (r *Record) note(seen answer, hook bool) {
 	r.Unobserved = seen.failed
 	if r.Sealed == nil {
 		r.Observation = nil
