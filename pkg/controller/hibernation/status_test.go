@@ -10,7 +10,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	hivev1 "github.com/overwinter/overwinter/apis/hive/v1"
-	"github.com/overwinter/overwinter/pkg/controller/conditions"
 )
 
 // TestStatusOfEveryState pins how each state shows, against Hive's reference.
@@ -116,12 +115,6 @@ func TestLagging(t *testing.T) {
 	g.Expect(lagging("Waiting", []string{"a: x", "b: y"})).To(Equal("Waiting: a: x; b: y"))
 	many := strings.Split("a b c d e f g h i j k l", " ")
 	g.Expect(lagging("Waiting", many)).To(Equal("Waiting: a; b; c; d; e; f; g; h; i; j; and 2 more"))
-}
-
-func TestBriefCutsAtCharacters(t *testing.T) {
-	g := NewWithT(t)
-	g.Expect(conditions.Brief("short", 10)).To(Equal("short"))
-	g.Expect(conditions.Brief("ääääääää", 10)).To(Equal("äää…"))
 }
 
 func TestSoonest(t *testing.T) {
