@@ -16,6 +16,8 @@ type MachineState struct {
 	ServerID string
 	// Running tells that this server has been ACTIVE.
 	Running bool
+	// Off tells that it was not ACTIVE when the hibernation began that is under way: if that is given up, it stays as it was.
+	Off bool
 }
 
 // former notes a server that the machine was, or was to become.
@@ -47,7 +49,7 @@ func (r *Record) states() []MachineState {
 		state := MachineState{Name: m.Name, ControlPlane: m.ControlPlane}
 		switch {
 		case r.Sealed == nil || r.Cut != nil && m.InCut:
-			state.ServerID, state.Running = m.ServerID, true
+			state.ServerID, state.Running, state.Off = m.ServerID, true, r.Sealed == nil && m.Before != statusActive
 		case m.Creation != nil && m.Creation.Discarded == "":
 			state.ServerID, state.Running = m.Creation.ServerID, m.Creation.Ran
 		}

@@ -326,6 +326,21 @@ func TestNodeOfAStoppedServerIsNotReady(t *testing.T) {
 	r.g.Expect(o.Node(r.seeded.Workers[1].Name).Ready).To(BeFalse())
 }
 
+// Which servers were off is known while the hibernation can still be given up, also of a cluster that could not be asked.
+func TestMachinesThatWereOff(t *testing.T) {
+	r := newRig(t, 1, 2)
+	worker := r.seeded.Workers[0].Name
+	r.cloud.StopServer(r.seeded.Workers[0].ID)
+	r.cloud.Settle()
+	r.remember()
+	r.passes(1, hibernate)
+	for _, m := range r.summary().Machines {
+		r.g.Expect(m.Off).To(Equal(m.Name == worker), m.Name)
+	}
+	r.hibernate()
+	r.g.Expect(r.machineState(worker).Off).To(BeFalse(), "it is started with the others")
+}
+
 // What a cluster says of itself as it wakes is saved beside what was known of it, and for good.
 func TestRemember(t *testing.T) {
 	late := hibernation.Observation{NodesReady: 9, Nodes: []hibernation.ObservedNode{

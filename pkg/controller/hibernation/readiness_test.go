@@ -303,6 +303,32 @@ func TestUndoneHibernation(t *testing.T) {
 	b.Expect(b.cd().Finalizers).To(BeEmpty())
 }
 
+// TestUndoneHibernationOfAnUnknownCluster: one that could not be asked, with a server that was off. Nothing starts that server
+// again, so its Node is not waited for, whatever it is called.
+func TestUndoneHibernationOfAnUnknownCluster(t *testing.T) {
+	b, gu := waking(t, -1, skipsOperators)
+	for _, name := range []string{"m-0", "w-0", "w-1", "as-its-host-is-called"} {
+		gu.node(name, name == "m-0" || name == "w-0")
+	}
+	gu.onServer("as-its-host-is-called", "server-of-w-2")
+	b.actuator.running = false
+	b.actuator.summary = hibernation.Summary{Exists: true, Cutting: true, ControlPlane: 1, Machines: []hibernation.MachineState{
+		{Name: "m-0", ControlPlane: true, ServerID: "server-of-m-0", Running: true},
+		{Name: "w-0", ServerID: "server-of-w-0", Running: true},
+		{Name: "w-1", ServerID: "server-of-w-1", Running: true, Off: true},
+		{Name: "w-2", ServerID: "server-of-w-2", Running: true, Off: true},
+	}}
+	b.visit()
+	b.actuator.running, b.actuator.summary = true, hibernation.Summary{}
+	b.visit()
+	gu.renew("m-0")
+	b.visit()
+	b.Expect(b.message(hivev1.ClusterReadyCondition)).To(Equal("1 of 2 Nodes are ready: w-0: has not reported since the resume"))
+	gu.renew("m-0", "w-0")
+	b.visit()
+	b.Expect(b.shown()).To(Equal(shownRunning))
+}
+
 // TestRefusedClusterIsFollowed: after it was rolled back, FailedToStop stays and Ready tells how the cluster comes back.
 func TestRefusedClusterIsFollowed(t *testing.T) {
 	b, gu := waking(t, 1, wanting(hivev1.ClusterPowerStateHibernating), skipsOperators)

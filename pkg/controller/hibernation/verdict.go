@@ -12,8 +12,8 @@ import (
 )
 
 // verdict tells whether the Nodes that are expected are ready, and else what is waited for: those that were when the cluster
-// went to sleep, or was about to; where only their number is known, so many; where nothing is, every Node there is and a full
-// control plane.
+// went to sleep, or was about to; where only their number is known, so many; where nothing is, every Node there is whose
+// server is not off, and a full control plane.
 func (n nodes) verdict(atFirst map[string]time.Time, record hibernation.Summary, repaired bool) (string, bool) {
 	plan := planOf(&record)
 	expected := slices.DeleteFunc(plan.Expected(), func(e noderepair.ExpectedNode) bool { return !e.Ready })
@@ -36,7 +36,16 @@ func (n nodes) verdict(atFirst map[string]time.Time, record hibernation.Summary,
 	if len(n.items) == 0 {
 		return "The cluster has no Node yet", false
 	}
-	return n.allReady(atFirst, n.withOthers(nil), false)
+	return n.allReady(atFirst, slices.DeleteFunc(n.withOthers(nil), offIn(record)), false)
+}
+
+// offIn tells of which Nodes the servers stay off: they were when a hibernation began that was given up.
+func offIn(record hibernation.Summary) func(noderepair.ExpectedNode) bool {
+	return func(e noderepair.ExpectedNode) bool {
+		return slices.ContainsFunc(record.Machines, func(m hibernation.MachineState) bool {
+			return m.Off && (m.Name == e.Name || noderepair.ServerID(e.ProviderID) == m.ServerID)
+		})
+	}
 }
 
 // stillThere returns those Nodes of a cluster whose hibernation was given up that were ready before and exist. It has lost no
