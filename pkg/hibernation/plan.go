@@ -129,7 +129,7 @@ func (s *Session) Asleep(ctx context.Context) (Progress, error) {
 	})
 }
 
-// Awake looks whether every server that is expected is ACTIVE.
+// Awake looks whether every server that is expected is ACTIVE, and has been seen to have its ports if it was made again.
 func (s *Session) Awake(ctx context.Context) (Progress, error) {
 	return s.pass(ctx, func(ctx context.Context) (Progress, error) {
 		if s.record == nil || s.record.Cut == nil && s.record.Sealed == nil {
@@ -138,7 +138,10 @@ func (s *Session) Awake(ctx context.Context) (Progress, error) {
 		if s.record.Cut != nil || s.record.Opened == nil {
 			return s.pending(s.stage(), s.soon(), []string{"hibernated"}), nil
 		}
-		return s.lookActive(ctx)
+		if p, err := s.lookActive(ctx); err != nil || !p.Done {
+			return p, err
+		}
+		return s.lookWired(), nil
 	})
 }
 

@@ -39,6 +39,21 @@ func (s *Session) wired(ctx context.Context) (Progress, error) {
 	return s.rewire(ctx, lack)
 }
 
+// lookWired tells by the record alone of which servers it is not known that they have their ports: a resume that was
+// interrupted by another order has not come so far.
+func (s *Session) lookWired() Progress {
+	var waiting []string
+	for _, m := range s.record.wanted() {
+		if m.Creation.Wired != m.Creation.ServerID {
+			waiting = append(waiting, m.Name+": its server's ports have not been looked at yet")
+		}
+	}
+	if len(waiting) > 0 {
+		return s.pending(StageWaitingToStart, s.later(*s.record.Opened), waiting)
+	}
+	return done()
+}
+
 // removeTwins deletes the servers that were made beside a machine's own and never started, and names those that have to end
 // first. The image tells that they were made as its server was; of any other server nothing is concluded.
 func (s *Session) removeTwins(ctx context.Context, l *look) (waiting []string, err error) {

@@ -105,6 +105,26 @@ func TestTwinIsTakenWhenTheToldOneFailed(t *testing.T) {
 	r.expectAwake()
 }
 
+// A cluster that is to sleep again before it has got its ports back is not taken to be awake; the next resume goes on with them.
+func TestWiringIsInterrupted(t *testing.T) {
+	r := newRig(t, 1, 0)
+	r.hibernate()
+	rule := r.cloud.AddRule(cloud.Rule{Op: "nova.server.create", Effect: cloud.TwiceFirst()})
+	r.passes(1, resume)
+	rule.Remove()
+	r.cloud.Settle()
+	r.passesUntil(func() bool { return r.port(r.servers[0].Ports[0]).DeviceID == "" }, resume)
+	r.g.Expect(r.until(hibernate)).To(MatchError(ContainSubstring("can't be hibernated")))
+	p, err := r.once(awake)
+	r.g.Expect(err).NotTo(HaveOccurred())
+	r.g.Expect(p.Waiting).To(ConsistOf(HavePrefix(master0 + ": its server's ports")))
+	r.resume()
+	r.expectAwake()
+	p, err = r.once(awake)
+	r.g.Expect(err).NotTo(HaveOccurred())
+	r.g.Expect(p.Done).To(BeTrue())
+}
+
 // Where nothing is wrong, one request tells so, once in a resume, and it costs no save.
 func TestWiredCostsOneRequest(t *testing.T) {
 	r := newRig(t, 3, 3, func(s *setup) { s.engine.RequestsAtOnce = 1 })
