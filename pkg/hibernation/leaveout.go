@@ -16,6 +16,9 @@ func (s *Session) leftOut(ctx context.Context, m *Machine) (bool, error) {
 	if !s.cluster.LeaveOut.Has(m.Name) || s.lastOfControlPlane(m) {
 		return false, nil
 	}
+	if made, err := s.madeAnew(ctx, m); err != nil || made {
+		return false, err
+	}
 	srv, err := s.server(ctx, m.ServerID)
 	if err != nil || srv != nil {
 		return false, err
@@ -23,6 +26,19 @@ func (s *Session) leftOut(ctx context.Context, m *Machine) (bool, error) {
 	m.Removed = true
 	s.event("Warning", "ServerLeftOut", fmt.Sprintf("%s is left out of the cluster, as the annotation orders: its snapshot %s (%s) is lost", m.Name, m.Snapshot.Name, m.Snapshot.ID))
 	return true, s.save(ctx)
+}
+
+// madeAnew tells whether the machine has a new server, or may get one: that was asked for, or is being deleted. Such a server
+// holds the disk, or is not to be left behind without an owner.
+func (s *Session) madeAnew(ctx context.Context, m *Machine) (bool, error) {
+	if c := m.Creation; c != nil && (c.ServerID != "" || c.Discarded != "" || c.Asked != nil) {
+		return true, nil
+	}
+	l, err := s.look(ctx, true)
+	if err != nil {
+		return false, err
+	}
+	return slices.ContainsFunc(l.named(m.Name), present), nil
 }
 
 // lastOfControlPlane tells whether the cluster has no other control plane machine.

@@ -7,6 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/sets"
 
 	"github.com/overwinter/overwinter/pkg/hibernation"
+	"github.com/overwinter/overwinter/test/cloud"
 )
 
 // A snapshot is destroyed while the cluster sleeps. What is left of the cluster is woken without that machine if that is ordered,
@@ -52,4 +53,35 @@ func TestControlPlaneMachineIsLeftOut(t *testing.T) {
 	s, err := r.session().Summary(t.Context())
 	r.g.Expect(err).NotTo(HaveOccurred())
 	r.g.Expect(s.ControlPlane).To(Equal(2))
+}
+
+// A machine whose new server is there, or may be, is not left out whatever became of its snapshot, even if that is ordered.
+func TestMachineWithANewServerIsNotLeftOut(t *testing.T) {
+	for name, answer := range map[string]func() cloud.Effect{
+		"it runs":                       nil,
+		"the request was not answered":  cloud.ResetAfter,
+		"the request may not have come": cloud.ResetBefore,
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, 1, 2)
+			r.hibernate()
+			made, late := r.seeded.Workers[0].Name, r.seeded.Workers[1].Name
+			is := func(name string) func(*cloud.Call) bool {
+				return func(k *cloud.Call) bool { return bodyNames(k, name) }
+			}
+			// Another one can't be made, so that the snapshots are looked at in every pass.
+			r.cloud.AddRule(cloud.Rule{Op: "nova.server.create", Effect: cloud.Answer(403, ""), When: is(late)})
+			if answer != nil {
+				r.cloud.AddRule(cloud.Rule{Op: "nova.server.create", Effect: answer(), When: is(made), Times: 1})
+			}
+			r.passesUntil(func() bool { return r.cloud.Ledger().Count("nova.server.create") > 2 }, resume)
+			r.cloud.DeleteImage(r.shotOf(made))
+			r.cluster.LeaveOut = sets.New(made)
+			r.passes(3, resume)
+			for _, m := range r.record().Machines {
+				r.g.Expect(m.Removed).To(BeFalse(), m.Name)
+			}
+			r.g.Expect(r.events).NotTo(ContainElement(HavePrefix("Warning ServerLeftOut")))
+		})
+	}
 }
