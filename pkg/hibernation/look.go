@@ -209,6 +209,26 @@ func (s *Session) refresh(ctx context.Context, ids []string) error {
 	return s.fetch(ctx, ids)
 }
 
+// correct puts the servers' own answers into the look, in place of what a list showed. What was asked for in this pass already
+// is not asked for again.
+func (s *Session) correct(ctx context.Context, ids []string) error {
+	if s.seen == nil {
+		return s.fetch(ctx, ids)
+	}
+	for _, id := range ids {
+		delete(s.seen.servers, id)
+	}
+	if err := s.fetch(ctx, ids); err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if srv := s.asked[id]; srv != nil {
+			s.seen.servers[id] = srv
+		}
+	}
+	return nil
+}
+
 // portsOf returns the ports of the given servers, by server.
 func (s *Session) portsOf(ctx context.Context, serverIDs []string) (map[string][]ports.Port, error) {
 	byServer := map[string][]ports.Port{}

@@ -145,26 +145,28 @@ func (s *Session) restoreServers(ctx context.Context) (Progress, error) {
 	if !alive && !s.dropping && s.record.Sealed == nil && len(machines) > 0 {
 		return Progress{}, blocked("none of the servers in the hibernation record exists: this is an old copy of the record, or they were deleted by somebody else; put the right record there, or make the servers again by hand; or delete the ClusterDeployment to give the cluster up. Its snapshots, cycle %s, are kept until then", s.record.Cut.Cycle)
 	}
-	p, err := s.restore(ctx, machines, servers)
-	if err != nil || !p.Done {
-		return p, err
-	}
-	return s.surelyRestored(ctx, machines)
-}
-
-// surelyRestored asks each server itself whether it is back: a list may be minutes old, and shows then what was before the
-// pause. With the cut forgotten nobody would bring back what is still paused.
-func (s *Session) surelyRestored(ctx context.Context, machines []*Machine) (Progress, error) {
-	s.seen = nil
-	servers, err := s.serversOf(ctx, machines)
-	if err != nil {
-		return Progress{}, err
-	}
 	return s.restore(ctx, machines, servers)
 }
 
-// restore brings servers back to the states in which their machines were. It tries each, and waits until all are.
+// restore brings servers back to the states in which their machines were. Once all seem to be, it asks each server itself: a
+// list may be minutes old, and shows then what was before the pause. Later nobody would bring back what is still paused.
 func (s *Session) restore(ctx context.Context, machines []*Machine, servers map[string]*openstackclient.Server) (Progress, error) {
+	p, err := s.restoreSeen(ctx, machines, servers)
+	if err != nil || !p.Done {
+		return p, err
+	}
+	if err := s.correct(ctx, serverIDs(machines)); err != nil {
+		return Progress{}, err
+	}
+	servers, err = s.serversOf(ctx, machines)
+	if err != nil {
+		return Progress{}, err
+	}
+	return s.restoreSeen(ctx, machines, servers)
+}
+
+// restoreSeen brings back what is not as it was, by what was seen of it. It tries each, and waits until all are.
+func (s *Session) restoreSeen(ctx context.Context, machines []*Machine, servers map[string]*openstackclient.Server) (Progress, error) {
 	todo, waiting := notAsBefore(machines, servers)
 	var err error
 	for _, group := range byRole(todo) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/overwinter/overwinter/pkg/openstackclient"
 )
@@ -102,11 +103,7 @@ func (s *Session) standUp(ctx context.Context) (Progress, error) {
 	if err != nil {
 		return Progress{}, err
 	}
-	for name, srv := range servers {
-		if srv != nil && going(srv) {
-			delete(servers, name)
-		}
-	}
+	machines = slices.DeleteFunc(machines, func(m *Machine) bool { return servers[m.Name] != nil && going(servers[m.Name]) })
 	p, err := s.restore(ctx, machines, servers)
 	p.Stage = StageStarting
 	return p, err

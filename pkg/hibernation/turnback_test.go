@@ -70,6 +70,22 @@ func TestStaleListAfterAServerVanished(t *testing.T) {
 	r.expectClean()
 }
 
+// Lists that are older than the pause show servers running that are paused: these are brought back all the same.
+func TestListFromBeforeThePauseWhileTurningBack(t *testing.T) {
+	r := sealedRig(t)
+	lost := r.seeded.Workers[0]
+	r.cloud.DeleteServer(lost.ID)
+	r.clock.Step(time.Minute)
+	rule := r.cloud.AddRule(cloud.Rule{Op: "nova.server.list", Effect: cloud.OldList(time.Hour)})
+	r.passes(4, resume)
+	r.g.Expect(rule.Hits()).NotTo(BeZero())
+	r.g.Expect(r.now(master0).Status).To(Equal("ACTIVE"))
+	rule.Remove()
+	r.resume()
+	r.expectStanding(lost.Name)
+	r.expectClean()
+}
+
 // The server that is gone ran before: it is not made again from a snapshot that is older, and the others run all the same.
 func TestRunningAskedForAfterAServerRanAndVanished(t *testing.T) {
 	r := sealedRig(t)
