@@ -169,6 +169,7 @@ func (w *world) guard(c *call) {
 		}
 		return
 	}
+	w.guardClaim(c, record)
 	check, why := f(c, infraID, record)
 	if w.meddled && slices.Contains([]string{"seal", "intent", "abandoned"}, check) {
 		// The record that was acted upon is not the one that is there.
@@ -176,6 +177,17 @@ func (w *world) guard(c *call) {
 	}
 	if why != "" {
 		w.violate(check, "%s: %s", c, why)
+	}
+}
+
+// guardClaim: whoever changes something has his own claim in the record, so that another manager waits.
+func (w *world) guardClaim(c *call, record *hibernation.Record) {
+	if w.meddled || w.skewed.Load() != 0 {
+		// Whose claim it is was changed by hand, or claims seemed to have lapsed.
+		return
+	}
+	if record.Claim == nil || record.Claim.Holder != c.process.name {
+		w.violate("claim", "%s by %s, and the record is claimed by %+v", c, c.process.name, record.Claim)
 	}
 }
 

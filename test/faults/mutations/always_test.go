@@ -5,6 +5,11 @@ package mutations
 //nolint:gochecknoglobals // a table that nothing changes
 var always = []mutation{
 	{
+		name:  "claims-ignored",
+		edits: []edit{{engine + "session.go", "yield", "s.stored == nil || s.claimed", "true"}},
+		rows:  every("^TestTwoManagers$/^one$/^hibernate$/another_manager_starts"), check: "claim",
+	},
+	{
 		name: "record-without-finalizer",
 		edits: []edit{
 			{engine + "store.go", "create", "Finalizers: []string{RecordFinalizer},", ""},

@@ -5,6 +5,24 @@ package mutations
 //nolint:gochecknoglobals // a table that nothing changes
 var beforeSeal = []mutation{
 	{
+		// Whatever claims the record before a change would save it too: at the health checks, and in act.
+		name: "intent-saved-after-the-pause",
+		edits: []edit{
+			{engine + "inventory.go", "begin", "return s.save(ctx)", "return nil"},
+			{engine + "health_checks.go", "pauseHealthChecks", "s.claim(ctx)", "ctx.Err()"},
+			{engine + "health_checks.go", "pauseHealthChecks", "return done(), s.save(ctx)", "return done(), nil"},
+			{
+				engine + "pause.go", "pause", "s.act(ctx, group, s.pauseOne)",
+				"s.each(ctx, len(group), func(ctx context.Context, i int) error { return s.pauseOne(ctx, group[i]) })",
+			},
+			{
+				engine + "pause.go", "pause", "return s.pending(StageStopping, s.soon(), waiting), nil",
+				"s.changed()\n\treturn s.pending(StageStopping, s.soon(), waiting), s.save(ctx)",
+			},
+		},
+		rows: every("^TestCrashPoints$/^one$/^hibernate$/^1-"), check: "intent",
+	},
+	{
 		name:  "snapshots-saved-after-the-call",
 		edits: []edit{{engine + "snapshot.go", "shootAll", "s.intend(ctx, attempts)", "ctx.Err()"}},
 		rows:  every("^TestCrashPoints$/^one$/^hibernate$/^1-"), check: "intent",
