@@ -65,6 +65,21 @@ func TestProtectedSnapshot(t *testing.T) {
 	r.expectClean()
 }
 
+// A Glance in trouble says of whatever it is asked for by ID that it does not exist. Its snapshots are not forgotten for that.
+func TestSnapshotsThatAreSaidToBeGone(t *testing.T) {
+	r := newRig(t, 1, 1)
+	r.hibernate()
+	r.resume()
+	for _, op := range []string{"glance.image.delete", "glance.image.get"} {
+		r.cloud.AddRule(cloud.Rule{Op: op, Effect: cloud.Answer(404, "")})
+	}
+	r.passes(5, cleanup)
+	r.g.Expect(r.record()).NotTo(BeNil())
+	r.cloud.ClearRules()
+	r.cleanup()
+	r.expectClean()
+}
+
 // The snapshots are the last copy until every machine runs.
 func TestSnapshotsAreKeptUntilAllRun(t *testing.T) {
 	for name, lose := range map[string]func(*rig, cloud.Server){

@@ -2,6 +2,7 @@ package hibernation
 
 import (
 	"context"
+	"slices"
 	"sort"
 	"time"
 
@@ -23,15 +24,20 @@ func (s *Session) ourImages(ctx context.Context) ([]images.Image, error) {
 	if s.images != nil {
 		return s.images, nil
 	}
-	list, err := s.cloud.ListImages(ctx, openstackclient.ListImagesOpts{Properties: map[string]string{propInfraID: s.cluster.InfraID}})
+	list, err := s.listImages(ctx)
 	if err != nil {
-		return nil, err
-	}
-	if err := s.checkCloud(ctx); err != nil {
 		return nil, err
 	}
 	s.images = append([]images.Image{}, list...)
 	return s.images, nil
+}
+
+func (s *Session) listImages(ctx context.Context) ([]images.Image, error) {
+	list, err := s.cloud.ListImages(ctx, openstackclient.ListImagesOpts{Properties: map[string]string{propInfraID: s.cluster.InfraID}})
+	if err != nil {
+		return nil, err
+	}
+	return list, s.checkCloud(ctx)
 }
 
 func property(img *images.Image, key string) string {
@@ -126,17 +132,26 @@ func (s *Session) deleteImage(ctx context.Context, id string) (bool, error) {
 	err := s.cloud.DeleteImage(ctx, id)
 	switch openstackclient.KindOf(err) {
 	case openstackclient.KindNotFound:
-		if _, err := s.cloud.GetImage(ctx, id); !openstackclient.IsNotFound(err) {
-			return false, err
-		}
-		err := s.checkCloud(ctx)
-		return err == nil, err
+		return s.imageGone(ctx, id)
 	case openstackclient.KindConflict, openstackclient.KindForbidden:
 		return false, nil
 	case openstackclient.KindQuota, openstackclient.KindUnauthorized, openstackclient.KindThrottled, openstackclient.KindTransient, openstackclient.KindInvalid:
 		return false, err
 	}
 	return err == nil, err
+}
+
+// imageGone tells whether an image that is said not to exist does not: what is taken for gone is not deleted by anybody. A Glance
+// that is in trouble may say so of whatever it is asked for by ID; its list does not.
+func (s *Session) imageGone(ctx context.Context, id string) (bool, error) {
+	if _, err := s.cloud.GetImage(ctx, id); !openstackclient.IsNotFound(err) {
+		return false, err
+	}
+	list, err := s.listImages(ctx)
+	if err != nil {
+		return false, err
+	}
+	return !slices.ContainsFunc(list, func(img images.Image) bool { return img.ID == id }), nil
 }
 
 // snapshotFailure says why a snapshot came to nothing, in the words of the server's own actions where they have any.
