@@ -24,14 +24,20 @@ func (w *world) die(n int, late bool) func(*call, bool) *fault {
 // later does something in a while, unless the run is over before.
 func (w *world) later(d time.Duration, do func()) {
 	w.pending.Add(1)
-	w.running.Go(func() {
+	w.beside(func() {
 		defer w.pending.Add(-1)
 		timer := time.NewTimer(d)
 		defer timer.Stop()
-		select {
-		case <-timer.C:
+		over := false
+		w.standing(func() {
+			select {
+			case <-timer.C:
+			case <-w.over:
+				over = true
+			}
+		})
+		if !over {
 			do()
-		case <-w.over:
 		}
 	})
 }

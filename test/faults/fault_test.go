@@ -56,7 +56,7 @@ func cloudKinds() []kind {
 		onCloud("401 for once", cloud.Answer(http.StatusUnauthorized, "")),
 		onCloud("expired token", cloud.ExpireToken()),
 		onCloud("504 after the effect", cloud.AnswerAfter(http.StatusGatewayTimeout, "")),
-		onCloud("timeout", cloud.Hang(0)), onCloud("timeout after the effect", cloud.HangAfter(0)),
+		onCloud("timeout", cloud.Hang(forEver)), onCloud("timeout after the effect", cloud.HangAfter(forEver)),
 		onCloud("reset", cloud.ResetBefore()), onCloud("reset after the effect", cloud.ResetAfter()),
 		onCloud("truncated", cloud.Truncated()), onCloud("malformed", cloud.Malformed()),
 		onCloud("quota 403", cloud.QuotaExceeded(http.StatusForbidden)), onCloud("quota 413", cloud.QuotaExceeded(http.StatusRequestEntityTooLarge)),
@@ -116,7 +116,7 @@ func (w *world) delay(c *call) *fault {
 		}
 		w.check("the late " + c.String())
 	})
-	hang := cloud.Hang(0)
+	hang := cloud.Hang(forEver)
 	return &fault{name: "carried out late", cloud: &hang}
 }
 
@@ -171,6 +171,9 @@ func guestKinds() []kind {
 		}),
 	}
 }
+
+// forEver is longer than any deadline.
+const forEver = 24 * time.Hour
 
 func kinds() []kind { return slices.Concat(cloudKinds(), hubKinds(), guestKinds()) }
 

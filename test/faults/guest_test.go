@@ -219,10 +219,10 @@ var errUnreachable = errors.New("dial tcp 203.0.113.5:6443: connect: no route to
 // call makes one call to the cluster's API.
 func (c *guestClient) call(ctx context.Context, verb, target string, do func(now time.Time) error) error {
 	k := &call{process: c.process, service: guestAPI, op: "guest." + verb, target: c.guest.infraID + " " + target, changes: verb != "list" && verb != "get"}
-	if err := pause(ctx, c.process.latency(5*time.Millisecond)); err != nil {
+	w := c.process.world
+	if err := w.pause(ctx, c.process.latency(5*time.Millisecond)); err != nil {
 		return err
 	}
-	w := c.process.world
 	if f := w.begin(k); f != nil && f.refuse != nil {
 		return f.refuse(k)
 	}

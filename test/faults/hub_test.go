@@ -190,7 +190,7 @@ func (h *hubClient) call(ctx context.Context, verb string, obj client.Object, na
 		kind = "secret"
 	}
 	c := &call{process: h.process, service: hubAPI, op: "hub." + kind + "." + verb, target: name, changes: verb != "get" && verb != "list"}
-	if err := pause(ctx, h.process.latency(2*time.Millisecond)); err != nil {
+	if err := h.world.pause(ctx, h.process.latency(2*time.Millisecond)); err != nil {
 		return err
 	}
 	if f := h.world.begin(c); f != nil && f.refuse != nil {
@@ -314,16 +314,4 @@ func (s *statusWriter) Patch(ctx context.Context, obj client.Object, patch clien
 	return s.hub.call(ctx, "patch.status", obj, obj.GetName(), func() error {
 		return s.SubResourceWriter.Patch(ctx, obj, patch, opts...)
 	})
-}
-
-// pause waits, unless the context ends first.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }

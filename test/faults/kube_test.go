@@ -79,7 +79,7 @@ const stalls = 4 * time.Minute
 // about to send is over.
 func stall(w *world, c *call) {
 	w.startProcess()
-	_ = pause(context.Background(), stalls)
+	_ = w.pause(context.Background(), stalls)
 	w.trace.add("%s goes on", c.process.name)
 	if c.http != nil && c.http.Request.Context().Err() != nil {
 		c.expired = true

@@ -63,7 +63,7 @@ func (w *world) startProcess() *process {
 	p.build()
 	w.processes = append(w.processes, p)
 	w.trace.add("%s starts", p.name)
-	w.running.Go(p.loop)
+	w.beside(p.loop)
 	return p
 }
 
@@ -130,25 +130,32 @@ func (p *process) loop() {
 		p.deliver()
 		key, wait := p.next()
 		if wait > 0 {
-			timer := time.NewTimer(wait)
-			select {
-			case <-p.ctx.Done():
-				timer.Stop()
-				return
-			case <-p.wake:
-				timer.Stop()
-			case <-timer.C:
-			}
-			continue
+			p.rest(wait)
 		}
 		if p.ctx.Err() != nil {
 			return
+		}
+		if wait > 0 {
+			continue
 		}
 		p.visit(key)
 		if !p.world.turn(p) {
 			return
 		}
 	}
+}
+
+// rest waits for so long, or until something comes up.
+func (p *process) rest(wait time.Duration) {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	p.world.standing(func() {
+		select {
+		case <-p.ctx.Done():
+		case <-p.wake:
+		case <-timer.C:
+		}
+	})
 }
 
 // next returns what is due, or how long nothing is.

@@ -38,9 +38,12 @@ type world struct {
 	processes []*process
 	started   int
 	running   sync.WaitGroup
-	turns     chan *process
-	over      chan struct{}
-	held      []*process
+	// baton is with the one goroutine that runs; the others of this world wait for a time, for each other, or for it. Without it
+	// two of them would run at the same instant of the virtual time, in any order and on the same data.
+	baton sync.Mutex
+	turns chan *process
+	over  chan struct{}
+	held  []*process
 
 	// disturbers are asked at each call, before it (done is false) and after it.
 	disturbers []func(c *call, done bool) *fault
@@ -91,7 +94,10 @@ func newWorld(s shape, seed uint64) *world {
 		turns: make(chan *process), over: make(chan struct{}),
 		open: map[int]*call{}, lost: map[string]bool{}, dropped: map[string]bool{}, foreign: map[string]bool{}, kept: map[string]string{}, renamed: map[string]string{}, raced: map[string]bool{},
 	}
-	options := cloud.Options{ImagesInUse: s.inUse, Seed: seed + 1, URL: "http://cloud.test", Latencies: cloud.TestBedLatencies()}
+	w.baton.Lock()
+	options := cloud.Options{
+		ImagesInUse: s.inUse, Seed: seed + 1, URL: "http://cloud.test", Latencies: cloud.TestBedLatencies(), Sleep: w.pause,
+	}
 	if s.cloud != nil {
 		s.cloud(&options)
 	}
@@ -167,17 +173,50 @@ func (w *world) keys() []types.NamespacedName {
 	return out
 }
 
+// beside runs something beside what runs, whenever it has the baton.
+func (w *world) beside(run func()) {
+	w.running.Go(func() {
+		w.baton.Lock()
+		defer w.baton.Unlock()
+		run()
+	})
+}
+
+// standing waits for something without the baton.
+func (w *world) standing(wait func()) {
+	w.baton.Unlock()
+	defer w.baton.Lock()
+	wait()
+}
+
+// pause waits, unless the context ends first.
+func (w *world) pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	var err error
+	w.standing(func() {
+		select {
+		case <-ctx.Done():
+			err = ctx.Err()
+		case <-timer.C:
+		}
+	})
+	return err
+}
+
 // turn lets the run look at the world after a pass, while the process stands still. It returns false when the run is over.
 func (w *world) turn(p *process) bool {
-	select {
-	case w.turns <- p:
+	w.standing(func() {
 		select {
-		case <-p.acked:
+		case w.turns <- p:
+			select {
+			case <-p.acked:
+			case <-w.over:
+			}
 		case <-w.over:
+		case <-p.ctx.Done():
 		}
-	case <-w.over:
-	case <-p.ctx.Done():
-	}
+	})
 	return p.ctx.Err() == nil
 }
 
@@ -198,17 +237,22 @@ func (w *world) until(limit time.Duration, so func() bool) bool {
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	for {
-		select {
-		case p := <-w.turns:
-			w.held = append(w.held, p)
-			w.check("the pass")
-			if so() {
-				return true
+		var p *process
+		w.standing(func() {
+			select {
+			case p = <-w.turns:
+			case <-timer.C:
 			}
-			w.release()
-		case <-timer.C:
+		})
+		if p == nil {
 			return so()
 		}
+		w.held = append(w.held, p)
+		w.check("the pass")
+		if so() {
+			return true
+		}
+		w.release()
 	}
 }
 
@@ -221,7 +265,7 @@ func (w *world) close() {
 	for _, p := range w.processes {
 		p.cancel()
 	}
-	w.running.Wait()
+	w.standing(w.running.Wait)
 }
 
 // live returns the processes that were not killed.
