@@ -31,7 +31,8 @@ func fullRecord() *Record {
 		Done:      &someday,
 		LastCycle: "20261123-150405", Observation: fullObservation(),
 		Unobserved: "no route", HealthChecks: &HealthChecks{Asked: "20261123-150405", Failed: "why"},
-		Tries: &Tries{Count: 2, At: someday, NotBefore: someday, Why: "why"},
+		Tries:      &Tries{Count: 2, At: someday, NotBefore: someday, Why: "why"},
+		OldRemakes: []string{"m-0"}, OldLeaveOuts: []string{"w-1"},
 		Machines: []*Machine{{
 			Name: "m-0", ServerID: "server-0", ControlPlane: true, Before: statusActive, InCut: true,
 			Spec: ServerSpec{

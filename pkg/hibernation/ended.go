@@ -50,7 +50,7 @@ func (s *Session) account(ctx context.Context) (Progress, error) {
 		}
 	}
 	if lost != nil {
-		return Progress{}, blocked("%s", wroteMore(lost))
+		return Progress{}, blocked("%s", s.wroteMore(lost))
 	}
 	var waiting []string
 	for _, m := range outdated {
@@ -98,7 +98,7 @@ func (s *Session) takeOrders() (lost *Machine) {
 	for _, m := range s.record.Machines {
 		switch {
 		case m.Ended:
-		case s.cluster.Remake.Has(m.Name):
+		case s.toRemake(m):
 			m.Late, m.Ended, m.Creation = nil, true, &Creation{}
 			s.obey(m)
 			s.dirty = true
@@ -109,13 +109,13 @@ func (s *Session) takeOrders() (lost *Machine) {
 	return lost
 }
 
-func wroteMore(m *Machine) string {
+func (s *Session) wroteMore(m *Machine) string {
 	danger := ""
 	if m.ControlPlane {
 		danger = "; a member of the control plane that goes back may break etcd"
 	}
-	return fmt.Sprintf("%s: somebody asked for %q at %s, after its snapshot %s was made, and its server %s was deleted later: what it wrote in between is lost%s. If it is to be woken from that snapshot all the same, annotate the cluster with %s: %q",
-		m.Name, m.Late.Name, m.Late.At.Format(time.RFC3339), m.Snapshot.Name, m.ServerID, danger, RemakeAnnotation, m.Name)
+	return fmt.Sprintf("%s: somebody asked for %q at %s, after its snapshot %s was made, and its server %s was deleted later: what it wrote in between is lost%s. If it is to be woken from that snapshot all the same, %s",
+		m.Name, m.Late.Name, m.Late.At.Format(time.RFC3339), m.Snapshot.Name, m.ServerID, danger, s.howToRemake(m))
 }
 
 // firstSince returns the first thing that followed on a known one in a history, newest first, and by which the machine may have

@@ -56,7 +56,7 @@ func TestServerRanBehindTheSealAndIsGone(t *testing.T) {
 			r.g.Expect(r.cloud.Regressions()).To(HaveLen(1), "that is what was ordered")
 
 			r.cloud.FailServer(r.now(master0).ID, "disk full")
-			r.expectBlocked(resume, master0, "disk full", "annotate the cluster anew")
+			r.expectBlocked(resume, master0, "disk full", "take it out first")
 		})
 	}
 }

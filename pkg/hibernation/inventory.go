@@ -61,6 +61,7 @@ func (s *Session) begin(ctx context.Context, machines []*Machine) error {
 	now := s.now().UTC()
 	r.Cut = &Cut{Cycle: nextCycle(now, earlierCycles(r, list)...), StartedAt: now}
 	r.LastCycle, r.Done = r.Cut.Cycle, nil
+	s.keepOrders()
 	for _, m := range r.Machines {
 		if m.Removed {
 			r.giveUp(m.Snapshot)

@@ -84,6 +84,52 @@ func TestRemakeIsObeyedOnce(t *testing.T) {
 	}
 }
 
+// An order that is still on the cluster from before its hibernation is none for that one, until it is given anew.
+func TestForgottenOrderIsNotObeyed(t *testing.T) {
+	ordered := func(r *rig) { r.cluster.Remake = sets.New(master0) }
+	woken := func(t *testing.T) *rig {
+		t.Helper()
+		r := newRig(t, 1, 1)
+		ordered(r)
+		r.hibernate()
+		r.resume()
+		return r
+	}
+	for name, prepare := range map[string]func(t *testing.T) *rig{
+		"behind the seal": func(t *testing.T) *rig {
+			t.Helper()
+			r := sealedRigWith(t, ordered)
+			r.runAndDelete(r.seeded.Masters[0].ID)
+			return r
+		},
+		"it failed after the resume": func(t *testing.T) *rig {
+			t.Helper()
+			r := woken(t)
+			r.cloud.FailServer(r.now(master0).ID, "the host died")
+			return r
+		},
+		"it vanished after the resume": func(t *testing.T) *rig {
+			t.Helper()
+			r := woken(t)
+			r.cloud.DeleteServer(r.now(master0).ID)
+			r.clock.Step(time.Minute)
+			return r
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := prepare(t)
+			r.g.Expect(r.until(resume)).To(BeAssignableToTypeOf(&hibernation.Blocked{}))
+			r.expectBlocked(resume, master0, hibernation.RemakeAnnotation, "take it out first")
+			r.cluster.Remake = nil
+			r.g.Expect(r.until(resume)).To(MatchError(And(ContainSubstring(hibernation.RemakeAnnotation), Not(ContainSubstring("take it out")))))
+			r.g.Expect(r.cloud.Regressions()).To(BeEmpty())
+			ordered(r)
+			r.resume()
+			r.g.Expect(r.cloud.Regressions()).To(HaveLen(1), "that is what was ordered")
+		})
+	}
+}
+
 // A worker that is deleted while the snapshots are still there was taken out on purpose: nobody waits for it.
 func TestWorkerRemovedAfterAResume(t *testing.T) {
 	for name, do := range map[string]verb{"resume": resume, "hibernate": hibernate, "cleanup": cleanup} {

@@ -7,13 +7,14 @@ import (
 )
 
 // LeaveOutAnnotation names the machines, separated by commas, without which the cluster is to go on: their snapshots are lost,
-// and no server of theirs is left. Other machines are not affected.
+// and no server of theirs is left. Other machines are not affected. A name that was in it when the hibernation began is not
+// obeyed until it was taken out and put in again.
 const LeaveOutAnnotation = "hibernation.overwinter.io/leave-out-server"
 
 // leftOut leaves a machine out of which there is no copy any more, if a person orders that and the cluster can live without it.
 // It saves that at once: the pass may end Blocked because of another one.
 func (s *Session) leftOut(ctx context.Context, m *Machine) (bool, error) {
-	if !s.cluster.LeaveOut.Has(m.Name) || s.lastOfControlPlane(m) {
+	if !s.toLeaveOut(m) || s.lastOfControlPlane(m) {
 		return false, nil
 	}
 	if made, err := s.madeAnew(ctx, m); err != nil || made {
@@ -52,5 +53,5 @@ func (s *Session) noCopy(m *Machine) error {
 	if s.lastOfControlPlane(m) {
 		return blocked("%s: bring that image back; if that is impossible the cluster is lost, and its ClusterDeployment can be deleted; nothing was touched", lost)
 	}
-	return blocked("%s: bring that image back; if that is impossible, and the cluster is to be woken without this machine, annotate it with %s: %q; nothing was touched", lost, LeaveOutAnnotation, m.Name)
+	return blocked("%s: bring that image back; if that is impossible, and the cluster is to be woken without this machine, %s; nothing was touched", lost, s.howToLeaveOut(m))
 }

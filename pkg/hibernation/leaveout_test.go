@@ -32,6 +32,22 @@ func TestMachineWithoutACopyIsLeftOut(t *testing.T) {
 	r.g.Expect(r.snapshots()).To(BeEmpty())
 }
 
+// A snapshot may only be out of sight for a while. An order from before the hibernation does not give it up.
+func TestForgottenOrderLeavesNothingOut(t *testing.T) {
+	r := newRig(t, 1, 1)
+	worker := r.seeded.Workers[0].Name
+	r.cluster.LeaveOut = sets.New(worker)
+	r.hibernate()
+	r.cloud.DeleteImage(r.shotOf(worker))
+	r.expectBlocked(resume, worker, hibernation.LeaveOutAnnotation, "take it out first")
+	r.expectBlocked(resume, worker, hibernation.LeaveOutAnnotation, "take it out first")
+	r.cluster.LeaveOut = nil
+	r.expectBlocked(resume, worker, hibernation.LeaveOutAnnotation)
+	r.cluster.LeaveOut = sets.New(worker)
+	r.resume()
+	r.g.Expect(r.clusterServers()).To(HaveLen(1))
+}
+
 // Without its only control plane machine a cluster can't live.
 func TestOnlyControlPlaneMachineIsNotLeftOut(t *testing.T) {
 	r := newRig(t, 1, 1)

@@ -42,7 +42,11 @@ type Record struct {
 	// HealthChecks is set while MachineHealthChecks of the cluster may be paused by us.
 	HealthChecks *HealthChecks `json:"healthChecks,omitempty"`
 	Tries        *Tries        `json:"tries,omitempty"`
-	Machines     []*Machine    `json:"machines,omitempty"`
+	// OldRemakes and OldLeaveOuts are the machines that the annotations named already when the present hibernation, or the
+	// last one, began, and have named ever since: that was not said of this one, and is not obeyed.
+	OldRemakes   []string   `json:"oldRemakes,omitempty"`
+	OldLeaveOuts []string   `json:"oldLeaveOuts,omitempty"`
+	Machines     []*Machine `json:"machines,omitempty"`
 	// Leftovers are snapshots that are needed no more and could not be deleted yet.
 	Leftovers []Leftover `json:"leftovers,omitempty"`
 

@@ -8,12 +8,13 @@ import (
 )
 
 // RemakeAnnotation names the machines, separated by commas, that may be made again from a snapshot older than what they
-// last wrote. Each is obeyed once; for another time the name has to be taken out and put in again.
+// last wrote. Each is obeyed once, and not in a hibernation that began when the name was in it already;
+// for another time it has to be taken out and put in again.
 const RemakeAnnotation = "hibernation.overwinter.io/remake-server"
 
 // ordered tells whether a person orders to make the machine again, and that was not done yet.
 func (s *Session) ordered(m *Machine) bool {
-	return s.cluster.Remake.Has(m.Name) && !m.Creation.Remade
+	return s.toRemake(m) && !m.Creation.Remade
 }
 
 // noteOrder forgets that an order was obeyed once it is taken back. It saves that at once: as long as the machine waits for a
@@ -37,7 +38,7 @@ func (s *Session) mayRemake(m *Machine, srv *openstackclient.Server) error {
 		return nil
 	}
 	if !s.ordered(m) {
-		return blocked("%s: its server %s has run since the cluster was woken and is now in ERROR (%s). It is not made again from its snapshot %s, which is older: repair the server; or, if going back is right for this machine, annotate the cluster anew with %s: %q", m.Name, srv.ID, srv.Fault.Message, m.Snapshot.Name, RemakeAnnotation, m.Name)
+		return blocked("%s: its server %s has run since the cluster was woken and is now in ERROR (%s). It is not made again from its snapshot %s, which is older: repair the server; or, if going back is right for this machine, %s", m.Name, srv.ID, srv.Fault.Message, m.Snapshot.Name, s.howToRemake(m))
 	}
 	s.obey(m)
 	return nil
@@ -60,5 +61,5 @@ func (s *Session) vanished(ctx context.Context, m *Machine) error {
 		s.event("Warning", "ServerRemoved", fmt.Sprintf("%s: its server %s has run since the cluster was woken and is gone; it is taken for removed on purpose, and its snapshot %s goes with the others", m.Name, m.Creation.ServerID, m.Snapshot.Name))
 		return nil
 	}
-	return blocked("%s: its server %s is gone, and may have run since its snapshot %s was made. It is not made again from that by itself: find out who deleted it; if going back is right for this machine, annotate the cluster anew with %s: %q", m.Name, m.Creation.ServerID, m.Snapshot.Name, RemakeAnnotation, m.Name)
+	return blocked("%s: its server %s is gone, and may have run since its snapshot %s was made. It is not made again from that by itself: find out who deleted it; if going back is right for this machine, %s", m.Name, m.Creation.ServerID, m.Snapshot.Name, s.howToRemake(m))
 }

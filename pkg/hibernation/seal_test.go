@@ -13,9 +13,16 @@ import (
 // sealedRig is a cluster whose manager died between the save of the seal and the first delete.
 func sealedRig(t *testing.T) *rig {
 	t.Helper()
+	return sealedRigWith(t, func(*rig) {})
+}
+
+// sealedRigWith is sealedRig for a cluster that is prepared first.
+func sealedRigWith(t *testing.T, prepare func(*rig)) *rig {
+	t.Helper()
 	r := newRig(t, 1, 2)
 	r.cloud.SetServerState(r.seeded.Workers[1].ID, "SHUTOFF")
 	r.remember()
+	prepare(r)
 	r.kube.afterSave = func() error {
 		if record := r.record(); record.Sealed != nil {
 			r.dead.Store(true)

@@ -157,7 +157,7 @@ func (s *Session) pass(ctx context.Context, verb func(context.Context) (Progress
 	if err := s.load(ctx); err != nil {
 		return Progress{}, err
 	}
-	p, err := verb(ctx)
+	p, err := s.obeying(ctx, verb)
 	if err == nil && s.dirty && s.record != nil {
 		err = s.save(ctx)
 	}
@@ -172,6 +172,14 @@ func (s *Session) pass(ctx context.Context, verb func(context.Context) (Progress
 		return Progress{Waiting: []string{"OpenStack answers slowly; going on"}, After: s.soon(), Stage: s.stage()}, nil
 	}
 	return p, err
+}
+
+// obeying does what a verb says once it is known which orders are to be obeyed.
+func (s *Session) obeying(ctx context.Context, verb func(context.Context) (Progress, error)) (Progress, error) {
+	if err := s.forgetOrders(ctx); err != nil {
+		return Progress{}, err
+	}
+	return verb(ctx)
 }
 
 // checkCloud fails if the credentials lead elsewhere than the record says: there, every 404 would be a lie.

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	hivev1 "github.com/overwinter/overwinter/apis/hive/v1"
 	"github.com/overwinter/overwinter/pkg/hibernation"
 	"github.com/overwinter/overwinter/test/cloud"
@@ -99,19 +101,36 @@ func (m *meddling) obey() bool {
 		m.violate("annotation", "%s is to go back, and nothing was done to it: %s", name, m.condition(id))
 		return false
 	}
-	cd := m.hub.cd(key(id))
-	if cd.Annotations[hivev1.AnnotationRemakeServer] == name {
-		return false
+	bears := m.hub.cd(key(id)).Annotations[hivev1.AnnotationRemakeServer] != ""
+	switch old := strings.Contains(m.condition(id), "take it out first"); {
+	case old && bears && !m.ordered:
+		m.trace.add("PERSON: takes the old order back")
+		m.annotate(id, hivev1.AnnotationRemakeServer, "")
+	case !old && !bears:
+		m.trace.add("PERSON: orders %s to go back", name)
+		m.lost[m.name], m.ordered = true, true
+		m.annotate(id, hivev1.AnnotationRemakeServer, name)
 	}
-	m.trace.add("PERSON: orders %s to go back", name)
-	m.lost[m.name], m.ordered = true, true
-	m.hub.edit(key(id), func(cd *hivev1.ClusterDeployment) {
-		if cd.Annotations == nil {
-			cd.Annotations = map[string]string{}
-		}
-		cd.Annotations[hivev1.AnnotationRemakeServer] = name
-	})
 	return false
+}
+
+// annotate sets an annotation of a cluster, or takes it away.
+func (w *world) annotate(id, annotation, value string) {
+	w.hub.edit(key(id), func(cd *hivev1.ClusterDeployment) {
+		if value == "" {
+			delete(cd.Annotations, annotation)
+			return
+		}
+		metav1.SetMetaDataAnnotation(&cd.ObjectMeta, annotation, value)
+	})
+}
+
+// forgetOrders has a cluster bear orders from before that were not taken back: nobody means them any more.
+func (m *meddling) forgetOrders(name string) {
+	id := m.shape.clusters[0]
+	m.trace.add("PERSON: has forgotten orders about %s", name)
+	m.annotate(id, hivev1.AnnotationRemakeServer, name)
+	m.annotate(id, hivev1.AnnotationLeaveOutServer, name)
 }
 
 // remake makes servers by hand from snapshots that were kept of machines which the engine does not make again: they are in no
@@ -216,7 +235,7 @@ func (m *meddling) checkVictim() {
 	server, ok := m.server()
 	cd := m.hub.cd(key(m.shape.clusters[0]))
 	switch {
-	case !ok && cd != nil && cd.Annotations[hivev1.AnnotationRemakeServer] == m.name:
+	case !ok && cd != nil && m.ordered:
 		m.violate("missing", "%s was to be made again, and is not there", m.name)
 	case ok:
 		was, is := likeness(*m.was(m.name), true), likeness(server, true)

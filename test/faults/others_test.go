@@ -123,6 +123,9 @@ func (w *world) meddle(f flow, d otherDeed, coming []call) {
 	}
 	if d.role != "" {
 		m.name = w.named(d.role)
+		if n%2 == 0 {
+			m.forgetOrders(m.name)
+		}
 	}
 	w.start(f, w.at(n, m.strike))
 	w.until(flowWithin, func() bool { return w.counted >= n })

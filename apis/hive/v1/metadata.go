@@ -17,11 +17,13 @@ const (
 	AnnotationRelocate = "hive.openshift.io/relocate"
 
 	// AnnotationRemakeServer orders that the servers it names are made again from a snapshot older than what they
-	// last ran with. Its value is a comma-separated list of server names. Not part of Hive's API.
+	// last ran with. Its value is a comma-separated list of server names. A name that is there already when a hibernation
+	// begins orders nothing of that one. Not part of Hive's API.
 	AnnotationRemakeServer = "hibernation.overwinter.io/remake-server"
 
 	// AnnotationLeaveOutServer orders that the cluster goes on without the servers it names, should their snapshots be
-	// lost while it sleeps. Its value is a comma-separated list of server names. Not part of Hive's API.
+	// lost while it sleeps. Its value is a comma-separated list of server names. A name that is there already when a
+	// hibernation begins orders nothing of that one. Not part of Hive's API.
 	AnnotationLeaveOutServer = "hibernation.overwinter.io/leave-out-server"
 )
 
