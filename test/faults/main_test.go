@@ -3,8 +3,12 @@ package faults
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -23,9 +27,29 @@ var (
 type tally struct {
 	crashes, faults, schedules, violations atomic.Int64
 	traces                                 atomic.Int64
+	// runs are those of each test, reference runs among them.
+	mu   sync.Mutex
+	runs map[string]int
 }
 
-var tried tally //nolint:gochecknoglobals // printed by TestMain, counted by all tests
+// ran counts a run.
+func (c *tally) ran(test string) {
+	name, _, _ := strings.Cut(test, "/")
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.runs[name]++
+}
+
+// print says what was tried.
+func (c *tally) print() {
+	for _, name := range slices.Sorted(maps.Keys(c.runs)) {
+		fmt.Printf("%s: runs=%d\n", name, c.runs[name])
+	}
+	fmt.Printf("faults: crash-points=%d fault-points=%d schedules=%d violations=%d\n",
+		c.crashes.Load(), c.faults.Load(), c.schedules.Load(), c.violations.Load())
+}
+
+var tried = tally{runs: map[string]int{}} //nolint:gochecknoglobals // printed by TestMain, counted by all tests
 
 // mostTraces is how many runs that failed are shown with their trace.
 const mostTraces = 5
@@ -35,14 +59,14 @@ func TestMain(m *testing.M) {
 	// Worlds are small and live for milliseconds.
 	debug.SetGCPercent(800)
 	code := m.Run()
-	fmt.Printf("faults: crash-points=%d fault-points=%d schedules=%d violations=%d\n",
-		tried.crashes.Load(), tried.faults.Load(), tried.schedules.Load(), tried.violations.Load())
+	tried.print()
 	os.Exit(code)
 }
 
 // inWorld runs a test in a world of its own, on virtual time, and reports what was violated.
 func inWorld(t *testing.T, s shape, seed uint64, run func(w *world)) {
 	t.Helper()
+	tried.ran(t.Name())
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(s, seed)
 		run(w)
