@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sirupsen/logrus"
+	"golang.org/x/sync/semaphore"
 	"k8s.io/utils/clock"
 )
 
@@ -121,7 +122,8 @@ func (f *Factory) newClient(credentials Credentials) (*openstackClient, error) {
 	return &openstackClient{
 		factory: f, cloud: cloud, transport: transport,
 		// Not shared: where only these credentials fail to connect (another CA), no one else's are held up.
-		identityGate: newGate(cloud.authURL, f.options),
+		identityGate:   newGate(cloud.authURL, f.options),
+		authenticating: semaphore.NewWeighted(1),
 	}, nil
 }
 

@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/gophercloud/gophercloud/v2"
-	"golang.org/x/sync/singleflight"
+	"golang.org/x/sync/semaphore"
 )
 
 var _ Client = &openstackClient{}
@@ -20,7 +20,9 @@ type openstackClient struct {
 	transport    http.RoundTripper
 	identityGate *gate
 
-	flight  singleflight.Group
+	// authenticating is held by whoever authenticates.
+	authenticating *semaphore.Weighted
+
 	current atomic.Pointer[session]
 	refused atomic.Pointer[refusal]
 	// highest is the highest microversion of Nova, 0 while it is not known.

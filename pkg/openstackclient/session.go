@@ -32,29 +32,32 @@ type refusal struct {
 }
 
 // session returns where the credentials lead and authenticates if that has not happened yet; of several callers at once
-// only one does. The request it sends is not ended by a caller that gives up, since others may wait for it too.
+// only one does, and the others wait for what it gets.
 func (c *openstackClient) session(ctx context.Context) (*session, error) {
+	if s, err := c.known(); s != nil || err != nil {
+		return s, err
+	}
+	limited, cancel := context.WithTimeout(ctx, c.factory.options.RequestTimeout)
+	defer cancel()
+	if err := c.authenticating.Acquire(limited, 1); err != nil {
+		return nil, c.classify(ctx, opAuthenticate, false, err)
+	}
+	defer c.authenticating.Release(1)
+	if s, err := c.known(); s != nil || err != nil {
+		return s, err
+	}
+	return c.authenticate(limited)
+}
+
+// known returns the session, or the refusal, that there is; neither if Keystone is to be asked.
+func (c *openstackClient) known() (*session, error) {
 	if s := c.current.Load(); s != nil {
 		return s, nil
 	}
 	if r := c.refused.Load(); r != nil && c.factory.options.Clock.Now().Before(r.until) {
 		return nil, r.err
 	}
-	result := c.flight.DoChan("", func() (any, error) {
-		if s := c.current.Load(); s != nil {
-			return s, nil
-		}
-		detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.factory.options.RequestTimeout)
-		defer cancel()
-		return c.authenticate(detached)
-	})
-	select {
-	case r := <-result:
-		s, _ := r.Val.(*session)
-		return s, r.Err
-	case <-ctx.Done():
-		return nil, c.classify(ctx, opAuthenticate, false, ctx.Err())
-	}
+	return nil, nil
 }
 
 func (c *openstackClient) authenticate(ctx context.Context) (*session, error) {

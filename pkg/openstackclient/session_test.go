@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -73,7 +74,38 @@ func TestManyCallersAuthenticateOnce(t *testing.T) {
 	g.Expect(tokens()).To(Equal(2), "the token is renewed once, for all")
 }
 
+// Nothing goes on behind the back of a caller that gives up, and the next one, who waited meanwhile, gets a token.
 func TestCallerThatGivesUpDoesNotSpoilTheTokenForOthers(t *testing.T) {
+	g := NewWithT(t)
+	cloud := newFakeCloud(t)
+	asked, ended := make(chan struct{}), make(chan struct{})
+	cloud.on("POST /v3/auth/tokens", func(_ http.ResponseWriter, r *http.Request) {
+		close(asked)
+		_, _ = io.Copy(io.Discard, r.Body) // only then is it noticed that the connection is closed
+		<-r.Context().Done()
+		close(ended)
+	})
+	client := cloud.client(FactoryOptions{})
+	first, cancel := context.WithCancel(t.Context())
+	scope := func(ctx context.Context) chan error {
+		result := make(chan error, 1)
+		go func() { _, err := client.Scope(ctx); result <- err }()
+		return result
+	}
+	failed := scope(first)
+	<-asked
+	waiting := scope(t.Context())
+	cloud.on("POST /v3/auth/tokens", func(w http.ResponseWriter, _ *http.Request) { cloud.issueToken(w) })
+	cancel()
+	g.Expect(<-failed).To(MatchError(context.Canceled))
+	<-ended
+	g.Expect(<-waiting).NotTo(HaveOccurred())
+	g.Expect(<-scope(t.Context())).NotTo(HaveOccurred())
+	g.Expect(cloud.log()).To(HaveLen(2))
+}
+
+// Who waits for another's token waits no longer than he may.
+func TestWaitingForAToken(t *testing.T) {
 	g := NewWithT(t)
 	cloud := newFakeCloud(t)
 	asked, release := make(chan struct{}), make(chan struct{})
@@ -83,16 +115,15 @@ func TestCallerThatGivesUpDoesNotSpoilTheTokenForOthers(t *testing.T) {
 		cloud.issueToken(w)
 	})
 	client := cloud.client(FactoryOptions{})
-	first, cancel := context.WithCancel(t.Context())
-	failed := make(chan error, 1)
-	go func() { _, err := client.Scope(first); failed <- err }()
+	got := make(chan error, 1)
+	go func() { _, err := client.Scope(t.Context()); got <- err }()
 	<-asked
+	impatient, cancel := context.WithCancel(t.Context())
 	cancel()
-	err := <-failed
+	_, err := client.Scope(impatient)
 	g.Expect(err).To(MatchError(context.Canceled))
 	close(release)
-	_, err = client.Scope(t.Context())
-	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(<-got).NotTo(HaveOccurred())
 	g.Expect(cloud.log()).To(HaveLen(1))
 }
 
