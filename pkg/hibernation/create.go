@@ -382,15 +382,6 @@ func (s *Session) portsFree(ctx context.Context, m *Machine, have map[string]por
 	return "", nil
 }
 
-func (s *Session) portGone(ctx context.Context, m *Machine, want Port) error {
-	if _, err := s.cloud.GetNetwork(ctx, want.NetworkID); openstackclient.IsNotFound(err) {
-		return blocked("%s: its port %s is gone, and so is network %s: the cluster's network was deleted; nothing was touched", m.Name, want.ID, want.NetworkID)
-	} else if err != nil {
-		return err
-	}
-	return blocked("%s: its port %s is gone: make a port with MAC %s and addresses %v on network %s, and put its ID into the record, Secret %s/%s; nothing was touched", m.Name, want.ID, want.MAC, want.IPs, want.NetworkID, s.cluster.Namespace, RecordName(s.cluster.Name))
-}
-
 // createAll asks for the servers, the control plane's before the others, with no waiting in between. What is known of them
 // is saved before and after.
 func (s *Session) createAll(ctx context.Context, machines []*Machine) error {
@@ -449,6 +440,11 @@ func (s *Session) createOne(ctx context.Context, m *Machine, withKey bool) error
 	}
 	if err == nil {
 		return nil
+	}
+	if openstackclient.KindOf(err) == openstackclient.KindInvalid {
+		if gone := s.flavorGone(ctx, m); gone != nil {
+			return gone
+		}
 	}
 	return fmt.Errorf("%s could not be made with flavor %s (%s): %w", m.Name, m.Spec.FlavorName, m.Spec.FlavorID, err)
 }

@@ -257,7 +257,7 @@ func (s *Session) hasControlPlane(machines []*Machine) error {
 	if slices.ContainsFunc(machines, func(m *Machine) bool { return m.ControlPlane }) {
 		return nil
 	}
-	return &Refusal{Message: fmt.Sprintf("no control plane server (%s-master-…) was found among the cluster's servers; find out where they are", s.cluster.InfraID)}
+	return &Refusal{Message: fmt.Sprintf("no control plane server (%s-master-…) was found among the cluster's servers: find out where they are; if they are lost, delete the ClusterDeployment to give the cluster up", s.cluster.InfraID)}
 }
 
 func uniqueNames(machines []*Machine) error {

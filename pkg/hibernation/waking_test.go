@@ -167,7 +167,36 @@ func TestResumeWithoutNetwork(t *testing.T) {
 	r.hibernate()
 	r.cloud.DeletePort(r.seeded.Masters[0].Ports[0])
 	r.cloud.AddRule(cloud.Rule{Op: "neutron.network.get", Effect: cloud.Answer(404, `{"NeutronError": {"type": "NetworkNotFound", "message": "Network could not be found.", "detail": ""}}`)})
-	r.expectBlocked(resume, master0, "so is network "+r.seeded.NetworkID)
+	r.expectBlocked(resume, master0, "so is network "+r.seeded.NetworkID, "make a network", "10.0.", "demo/demo-hibernation")
+}
+
+// A flavor that is gone keeps back the machines that had it, and no others. It goes on with the same one, or with one that a
+// person puts into the record.
+func TestResumeWithoutFlavor(t *testing.T) {
+	for name, mend := range map[string]func(*rig, cloud.FlavorSpec){
+		"it is made again": func(r *rig, gone cloud.FlavorSpec) { r.cloud.AddFlavor(gone) },
+		"another is taken": func(r *rig, gone cloud.FlavorSpec) {
+			gone.ID, gone.Name = "", "rig.better"
+			id := r.cloud.AddFlavor(gone)
+			r.edit(func(record *hibernation.Record) { record.Machines[1].Spec.FlavorID = id })
+			r.restartManager("manager-1")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, 1, 1)
+			r.hibernate()
+			gone, ok := r.cloud.DeleteFlavor("rig.worker")
+			r.g.Expect(ok).To(BeTrue())
+			err := r.until(resume)
+			r.g.Expect(err).To(BeAssignableToTypeOf(&hibernation.Blocked{}))
+			r.g.Expect(err).To(MatchError(And(ContainSubstring(infraID+"-worker-0-"), ContainSubstring("its flavor rig.worker ("+gone.ID+") exists no more"), ContainSubstring("demo/demo-hibernation"))))
+			r.g.Expect(r.clusterServers()).To(HaveLen(1))
+			mend(r, gone)
+			r.resume()
+			r.g.Expect(r.clusterServers()).To(HaveLen(2))
+			r.g.Expect(r.cloud.Regressions()).To(BeEmpty())
+		})
+	}
 }
 
 // While ports are still bound to a server that goes, nothing is made: two servers with one port would lose it both.

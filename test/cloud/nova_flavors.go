@@ -11,9 +11,10 @@ type flavor struct {
 	vcpus, ram, disk, ephemeral, swap int
 }
 
-// FlavorSpec says what AddFlavor makes: cores, MiB of RAM and of swap, GiB of root and ephemeral disk.
+// FlavorSpec says what AddFlavor makes: cores, MiB of RAM and of swap, GiB of root and ephemeral disk. The ID is a new one if
+// it is empty.
 type FlavorSpec struct {
-	Name                              string
+	ID, Name                          string
 	VCPUs, RAM, Disk, Ephemeral, Swap int
 }
 
@@ -22,21 +23,30 @@ func (c *Cloud) AddFlavor(spec FlavorSpec) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.version++
+	if spec.ID == "" {
+		spec.ID = c.newID()
+	}
 	f := &flavor{
-		id: c.newID(), name: spec.Name, vcpus: spec.VCPUs, ram: spec.RAM, disk: spec.Disk, ephemeral: spec.Ephemeral, swap: spec.Swap,
+		id: spec.ID, name: spec.Name, vcpus: spec.VCPUs, ram: spec.RAM, disk: spec.Disk, ephemeral: spec.Ephemeral, swap: spec.Swap,
 	}
 	c.flavors.put(f.id, f)
 	return f.id
 }
 
-// DeleteFlavor removes a flavor by name; servers keep their copy of it.
-func (c *Cloud) DeleteFlavor(name string) {
+// DeleteFlavor removes a flavor by name; servers keep their copy of it. It returns what AddFlavor makes it again from, and false
+// if there is none.
+func (c *Cloud) DeleteFlavor(name string) (FlavorSpec, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.version++
-	if f := c.flavorNamed(name); f != nil {
-		c.flavors.drop(f.id)
+	f := c.flavorNamed(name)
+	if f == nil {
+		return FlavorSpec{}, false
 	}
+	c.version++
+	c.flavors.drop(f.id)
+	return FlavorSpec{
+		ID: f.id, Name: f.name, VCPUs: f.vcpus, RAM: f.ram, Disk: f.disk, Ephemeral: f.ephemeral, Swap: f.swap,
+	}, true
 }
 
 func (c *Cloud) flavorNamed(name string) *flavor {
