@@ -43,13 +43,20 @@ func (v *visit) cleanup(ctx context.Context, record hibernation.Summary) (Outcom
 			v.keepSnapshots(ctx, ill)
 			return Outcome{After: v.spread(lookAgain)}, nil
 		}
-		v.memo.illSince, v.memo.illTold = time.Time{}, false
 	}
 	progress, err := cleaner.Cleanup(ctx, v.cd, v.Client, v.logger)
 	if err != nil {
 		return v.quietly(ctx, err), nil
 	}
 	v.memo.succeeded()
+	if len(progress.Waiting) > 0 && record.Sealed && record.Opened {
+		v.keepSnapshots(ctx, lagging("Not all machines run", progress.Waiting))
+		if !v.memo.illTold {
+			return Outcome{After: v.spread(lookAgain)}, nil
+		}
+		return Outcome{After: paced(progress)}, nil
+	}
+	v.memo.illSince, v.memo.illTold = time.Time{}, false
 	return v.cleaned(ctx, progress)
 }
 

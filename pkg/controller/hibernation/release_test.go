@@ -76,6 +76,29 @@ func TestNothingGoesWhileTheClusterIsIll(t *testing.T) {
 	b.Expect(b.calls()).To(Equal([]string{"Cleanup"}))
 }
 
+// TestNothingGoesWhileAMachineIsMissing: the owner hears soon that snapshots are kept because of it.
+func TestNothingGoesWhileAMachineIsMissing(t *testing.T) {
+	b := newBench(t, installedCD(ready(time.Hour)...))
+	gu := newGuest(b.WithT)
+	b.remote.cluster = gu
+	gu.node("m-0", true)
+	gu.operator("etcd", good())
+	b.actuator.summary = opened()
+	b.actuator.summary.ControlPlane = 1
+	b.actuator.waiting = []string{"m-0: its server is gone"}
+	b.actuator.cleanup = hibernation.Progress{Waiting: b.actuator.waiting, After: time.Hour}
+	b.Expect(b.visit()).To(BeNumerically("<", 2*time.Minute))
+	b.Expect(b.events()).To(BeEmpty())
+	b.pass(5 * time.Minute)
+	b.Expect(b.visit()).To(BeNumerically(">=", time.Hour))
+	b.Expect(b.events()).To(ConsistOf(And(HavePrefix("Warning ClusterNotWell"), ContainSubstring("m-0: its server is gone"))))
+	b.Expect(b.shown()).To(Equal(shownRunning))
+	b.actuator.cleanup = hibernation.Progress{Done: true}
+	b.visit()
+	b.actuator.cleanup = hibernation.Progress{Waiting: b.actuator.waiting, After: time.Hour}
+	b.Expect(b.visit()).To(BeNumerically("<", 2*time.Minute), "it was well in between")
+}
+
 // TestRemakeOfARunningCluster: as long as there are snapshots a machine can be made again from its, once for each order.
 func TestRemakeOfARunningCluster(t *testing.T) {
 	b := newBench(t, installedCD(append(ready(time.Minute), skipsOperators)...))
