@@ -31,10 +31,15 @@ func lasting() []kind {
 	return slices.DeleteFunc(kinds(), func(k kind) bool { return slices.Contains(passing, k.name) })
 }
 
-// Calls go wrong for minutes, from every call on.
+// Calls go wrong for minutes, from every third call on with -full; of a cluster of six servers from every twelfth on.
 func TestBursts(t *testing.T) {
-	pick := func(s shape, _ flow) bool { return s.name == "one" || s.name == "six" && *every }
-	eachPoint(t, stride{daily: 37, full: 9}, pick, func(t *testing.T, s shape, f flow, n int, calls []call) {
+	tryBursts(t, stride{daily: 37, full: 3}, func(s shape, _ flow) bool { return s.name == "one" })
+	tryBursts(t, stride{daily: 1000, full: 12}, func(s shape, _ flow) bool { return s.name == "six" && (*full || *every) })
+}
+
+func tryBursts(t *testing.T, at stride, pick func(shape, flow) bool) {
+	t.Helper()
+	eachPoint(t, at, pick, func(t *testing.T, s shape, f flow, n int, calls []call) {
 		for _, k := range lasting() {
 			if !slices.ContainsFunc(calls[n-1:], func(c call) bool { return k.fits(&c) }) {
 				continue
@@ -54,7 +59,7 @@ func TestBursts(t *testing.T) {
 // more it does what it is to do.
 func TestPermanentFaults(t *testing.T) {
 	pick := func(s shape, f flow) bool {
-		return (s.name == "one" || s.name == "six" && *every) && (*full || *every || f.name == "cleanup")
+		return (s.name == "one" || s.name == "six" && (*full || *every)) && (*full || *every || f.name == "cleanup")
 	}
 	eachPoint(t, complete(1000), pick, func(t *testing.T, s shape, f flow, n int, calls []call) {
 		if n != 1 {

@@ -21,6 +21,17 @@ type flow struct {
 	prepare func(w *world)
 	begin   func(w *world)
 	over    func(w *world) bool
+	// ended, unless nil, is looked at in the end in place of finish.
+	ended func(w *world)
+}
+
+// conclude looks at what has to hold when a flow is over.
+func (w *world) conclude(f flow) {
+	if f.ended != nil {
+		f.ended(w)
+		return
+	}
+	w.finish()
 }
 
 // flowWithin is how long a flow may take that is disturbed once.
@@ -56,16 +67,16 @@ func hibernateFlow(s shape) flow {
 	if s.refused {
 		over = func(w *world) bool { return w.allShow(hivev1.ClusterPowerStateFailedToStop) && w.awake() }
 	}
-	return flow{"hibernate", settle, func(w *world) { w.orderAll(hibernating) }, over}
+	return flow{name: "hibernate", prepare: settle, begin: func(w *world) { w.orderAll(hibernating) }, over: over}
 }
 
 func resumeFlow() flow {
-	return flow{"resume", asleep, func(w *world) {
+	return flow{name: "resume", prepare: asleep, begin: func(w *world) {
 		if w.shape.cramped {
 			w.cramp()
 		}
 		w.orderAll(runningNow)
-	}, func(w *world) bool { return w.allShow(runningNow) }}
+	}, over: func(w *world) bool { return w.allShow(runningNow) }}
 }
 
 // crampedFor is for how long others use the quota: far longer than the cluster's controllers take to lead.
@@ -84,7 +95,7 @@ func (w *world) cramp() {
 }
 
 func cleanupFlow() flow {
-	return flow{"cleanup", awake, nothing, func(w *world) bool { return w.idle() || w.inUse() && w.calmFor(2*time.Hour) }}
+	return flow{name: "cleanup", prepare: awake, begin: nothing, over: func(w *world) bool { return w.idle() || w.inUse() && w.calmFor(2*time.Hour) }}
 }
 
 // flows are those of a shape.
@@ -101,11 +112,11 @@ func flows(s shape) []flow {
 
 // timerFlow: hibernateAfter puts the cluster to sleep.
 func timerFlow() flow {
-	return flow{"timer", settle, func(w *world) {
+	return flow{name: "timer", prepare: settle, begin: func(w *world) {
 		w.hub.edit(key(infraID), func(cd *hivev1.ClusterDeployment) {
 			cd.Spec.HibernateAfter = &metav1.Duration{Duration: 30 * time.Minute}
 		})
-	}, func(w *world) bool {
+	}, over: func(w *world) bool {
 		if !w.allShow(hibernating) {
 			return false
 		}
@@ -116,18 +127,18 @@ func timerFlow() flow {
 
 // claimFlow: a cluster that sleeps in its pool is claimed.
 func claimFlow() flow {
-	return flow{"claim", func(w *world) {
+	return flow{name: "claim", prepare: func(w *world) {
 		w.hub.edit(key(infraID), func(cd *hivev1.ClusterDeployment) {
 			cd.Spec.ClusterPoolRef = &hivev1.ClusterPoolReference{Namespace: "pools", PoolName: "small"}
 		})
 		asleep(w)
-	}, func(w *world) {
+	}, begin: func(w *world) {
 		w.hub.edit(key(infraID), func(cd *hivev1.ClusterDeployment) {
 			now := metav1.Now()
 			cd.Spec.ClusterPoolRef.ClaimName, cd.Spec.ClusterPoolRef.ClaimedTimestamp = "mine", &now
 			cd.Spec.PowerState = runningNow
 		})
-	}, func(w *world) bool { return w.allShow(runningNow) }}
+	}, over: func(w *world) bool { return w.allShow(runningNow) }}
 }
 
 // calmFor tells whether nothing was called for so long.

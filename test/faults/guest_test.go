@@ -67,6 +67,7 @@ func (g *guest) follow(e cloud.ServerEvent) {
 		}
 		if _, ok := g.seen[name]; !ok {
 			g.seen[name] = e.At
+			g.inside.join(len(g.seen), name)
 		}
 		return
 	}

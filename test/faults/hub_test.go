@@ -78,6 +78,7 @@ func (h *hub) changed(key types.NamespacedName) {
 	if sameVersion(now, old) {
 		return
 	}
+	h.world.checkStatus(old, now)
 	h.versions[key] = append(h.versions[key], version{at: time.Now(), cd: now})
 	if now != nil {
 		h.world.trace.examine(fmt.Sprint(now.Status.Conditions))
@@ -156,11 +157,18 @@ func (h *hub) record(key types.NamespacedName) *hibernation.Record {
 	if last := h.records[s.Name]; last.version == version {
 		return last.record
 	}
-	r := &hibernation.Record{}
-	if json.Unmarshal(s.Data[hibernation.RecordKey], r) != nil {
-		r = nil
-	}
+	r := parse(s)
 	h.records[s.Name] = parsed{version: version, record: r}
+	return r
+}
+
+// parse reads the record that a Secret holds, nil if it can't be read. What is unknown in it is not looked for.
+func parse(s *corev1.Secret) *hibernation.Record {
+	type known hibernation.Record
+	r := &hibernation.Record{}
+	if json.Unmarshal(s.Data[hibernation.RecordKey], (*known)(r)) != nil {
+		return nil
+	}
 	return r
 }
 
@@ -245,7 +253,14 @@ func (h *hubClient) Get(ctx context.Context, key client.ObjectKey, obj client.Ob
 	if _, ok := obj.(*corev1.Secret); !ok {
 		return h.shelf.Get(ctx, key, obj, opts...)
 	}
-	return h.call(ctx, "get", obj, key.Name, func() error { return h.process.readSecret(ctx, key, obj) })
+	return h.call(ctx, "get", obj, key.Name, func() error {
+		err := h.process.readSecret(ctx, key, obj)
+		h.process.shown[key.Name] = obj.(*corev1.Secret)
+		if err != nil {
+			delete(h.process.shown, key.Name)
+		}
+		return err
+	})
 }
 
 // List lists ClusterDeployments of one infraID from the cache.

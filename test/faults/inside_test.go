@@ -53,9 +53,7 @@ func newInside(g *guest) *inside {
 	i := &inside{shelf: newShelf(), guest: g, first: map[string]client.Object{}, caughtUp: time.Now(), missing: map[string]time.Time{}, renewed: map[string]bool{}}
 	i.serving = time.Now().Add(-time.Hour)
 	for n, name := range g.names() {
-		i.installNode(n, name)
-		i.installMachine(name)
-		i.register(name)
+		i.join(n, name)
 	}
 	i.installStranger()
 	i.installCheck("workers", nil)
@@ -63,7 +61,14 @@ func newInside(g *guest) *inside {
 	return i
 }
 
-// put writes an object as the API does, with a UID.
+// join adds a machine that the cluster's autoscaler has made.
+func (i *inside) join(n int, name string) {
+	i.installNode(n, name)
+	i.installMachine(name)
+	i.register(name)
+}
+
+// install writes an object as the API does, with a UID.
 func (i *inside) install(obj client.Object) {
 	i.made++
 	obj.SetUID(types.UID(fmt.Sprintf("%s-%d", i.guest.infraID, i.made)))

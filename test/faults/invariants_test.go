@@ -297,7 +297,7 @@ func (w *world) guardSnapshot(c *call, infraID string, record *hibernation.Recor
 }
 
 // guardDelete: only what the sealed record names is deleted, as it was snapshotted; or what never ran.
-func (w *world) guardDelete(c *call, _ string, record *hibernation.Record) (string, string) {
+func (w *world) guardDelete(c *call, id string, record *hibernation.Record) (string, string) {
 	srv, there := w.cloud.Server(c.http.Target)
 	if record.Opened != nil {
 		return w.guardDiscard(srv, there, record)
@@ -310,6 +310,8 @@ func (w *world) guardDelete(c *call, _ string, record *hibernation.Record) (stri
 		return "seal", "the record is not sealed"
 	case record.Deleting == nil:
 		return "intent", "that servers are deleted is not saved"
+	case !c.process.hasReadSeal(id):
+		return "read-back", "the record was not read, and seen to be sealed, in the same visit"
 	case there && !w.lost[w.machine(srv.Name)] && !slices.Contains([]string{"PAUSED", "SHUTOFF", "SOFT_DELETED", "ERROR", "DELETED"}, srv.Status):
 		return "seal", "the server is " + srv.Status
 	}

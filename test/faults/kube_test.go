@@ -62,7 +62,7 @@ func small(s shape, _ flow) bool { return s.name == "one" || s.name == "six" && 
 
 // Two managers at work on one cluster: leader election has failed.
 func TestTwoManagers(t *testing.T) {
-	tryDeeds(t, stride{daily: 7, full: 3}, small, []deed{
+	tryDeeds(t, complete(7), small, []deed{
 		{name: "another manager starts", do: func(w *world, _ *call) { w.startProcess() }},
 		{name: "the manager stalls", do: stall},
 		{name: "the manager stalls, and has seen nothing new", do: func(w *world, c *call) {
@@ -91,7 +91,7 @@ func TestStaleCaches(t *testing.T) {
 	lag := func(by time.Duration) func(*world, *call) {
 		return func(_ *world, c *call) { c.process.lag = by }
 	}
-	tryDeeds(t, stride{daily: 9, full: 3}, small, []deed{
+	tryDeeds(t, complete(9), small, []deed{
 		{name: "the cache lags by 10 seconds", do: lag(10 * time.Second)},
 		{name: "the cache lags by 5 minutes", do: lag(5 * time.Minute)},
 		{name: "the watch is lost for 10 minutes", do: func(_ *world, c *call) { c.process.thaws = time.Now().Add(10 * time.Minute) }},
@@ -126,7 +126,7 @@ func (w *world) turnAll() {
 
 // The Secret of the record and the ClusterDeployment are changed, deleted and put back by somebody.
 func TestMeddling(t *testing.T) {
-	tryDeeds(t, stride{daily: 9, full: 3}, small, []deed{
+	tryDeeds(t, complete(9), small, []deed{
 		{name: "the record is deleted", do: func(w *world, _ *call) { w.eachRecord(w.deleteRecord) }},
 		{name: "the record is lost and put back", do: func(w *world, _ *call) { w.eachRecord(w.loseRecord) }},
 		{name: "the record is put back as it was three saves ago", do: func(w *world, _ *call) { w.eachRecord(w.putBackOld) }},

@@ -12,7 +12,7 @@ import (
 func otherDeeds() []otherDeed {
 	return slices.Concat(
 		ofServers("master"), ofServers("worker"), ofPorts("master"), ofPorts("worker"), ofSnapshots("master"), ofSnapshots("worker"),
-		ofProject(),
+		ofFlavor("master"), ofFlavor("worker"), ofNetwork(), ofProject(),
 	)
 }
 
@@ -20,7 +20,7 @@ func otherDeeds() []otherDeed {
 func ofServers(role string) []otherDeed {
 	return []otherDeed{
 		{
-			name: "delete-" + role, role: role, advice: []string{"annotate", "vanished", "delete the ClusterDeployment"},
+			name: "delete-" + role, role: role, advice: []string{"annotate", "in the annotation", "vanished", "delete the ClusterDeployment"},
 			about: func(m *meddling) []string { return []string{m.name, m.shape.clusters[0]} },
 			do: func(m *meddling) bool {
 				s, ok := m.server()
@@ -122,6 +122,8 @@ func ofSnapshots(role string) []otherDeed {
 		}
 		m.image = img.ID
 		m.destroys(m.name)
+		_, stands := m.server()
+		m.missable = stands && m.imagesAreSeen()
 		return m.cloud.DeleteImage(img.ID)
 	}
 	return []otherDeed{
@@ -140,6 +142,19 @@ func ofSnapshots(role string) []otherDeed {
 			},
 		},
 	}
+}
+
+// imagesAreSeen tells whether the images are still to be looked at before the machine's server is deleted.
+func (m *meddling) imagesAreSeen() bool {
+	for _, c := range m.coming {
+		switch {
+		case c.op == "glance.image.list" || c.op == "glance.image.get":
+			return true
+		case c.op == "nova.server.delete" && strings.HasPrefix(c.target, m.name):
+			return false
+		}
+	}
+	return false
 }
 
 // newestShot returns the last snapshot that was begun of the machine by us.

@@ -37,13 +37,17 @@ func (m *meddling) judge() {
 	if m.spare && m.lost[m.name] && !m.revivable(m.name) && strings.HasPrefix(m.deed.name, "delete-") && m.vital(m.name) && !m.unseen("glance.image.delete", serverLooks...) {
 		m.violate("last-copy", "the old copy of %s was deleted although its server was gone", m.name)
 	}
+	if _, there := m.server(); m.missable && m.lost[m.name] && !there && !m.revivable(m.name) {
+		m.violate("last-copy", "the server of %s was deleted although its snapshot was gone", m.name)
+	}
+	m.missable = false
 	m.dead = slices.ContainsFunc(m.initial.names, func(name string) bool { return m.lost[name] && m.vital(name) && !m.revivable(name) })
 }
 
 // checkOrdered: a machine goes back in time only if that was ordered.
 func (m *meddling) checkOrdered() {
 	for _, r := range m.cloud.Regressions() {
-		if !m.ordered || m.machine(r.Name) != m.name {
+		if m.ordered != hivev1.AnnotationRemakeServer || m.machine(r.Name) != m.name {
 			m.violate("silent", "%s was started with %d writes on its disk, and had written %d; nobody has ordered that", r.Name, r.Started, r.Highest)
 		}
 	}
@@ -62,6 +66,11 @@ func (m *meddling) revivable(name string) bool {
 			return true
 		}
 	}
+	return m.keptOf(name)
+}
+
+// keptOf tells whether there is the snapshot of a machine that the record names.
+func (m *meddling) keptOf(name string) bool {
 	r := m.hub.record(key(m.initial.machines[name]))
 	if r == nil {
 		return false
@@ -87,31 +96,52 @@ func (m *meddling) bury() {
 	m.finishDestroyed(id, false)
 }
 
-var remakeOrder = regexp.MustCompile(regexp.QuoteMeta(hivev1.AnnotationRemakeServer) + `: "([^"]+)"`)
+var anyOrder = regexp.MustCompile(fmt.Sprintf(`(%s|%s): "([^"]+)"`, regexp.QuoteMeta(hivev1.AnnotationRemakeServer), regexp.QuoteMeta(hivev1.AnnotationLeaveOutServer)))
 
 // obey sets the annotation that a condition asks for, if it is about a machine that something was done to. It returns false.
 func (m *meddling) obey() bool {
 	id := m.shape.clusters[0]
-	asked := remakeOrder.FindStringSubmatch(m.condition(id))
+	asked := anyOrder.FindStringSubmatch(m.condition(id))
 	if asked == nil {
 		return false
 	}
-	name := asked[1]
+	annotation, name := asked[1], asked[2]
 	if m.machine(name) != m.name {
-		m.violate("annotation", "%s is to go back, and nothing was done to it: %s", name, m.condition(id))
+		m.violate("annotation", "%s is asked for of %s, and nothing was done to it: %s", annotation, name, m.condition(id))
 		return false
 	}
-	bears := m.hub.cd(key(id)).Annotations[hivev1.AnnotationRemakeServer] != ""
+	bears := m.hub.cd(key(id)).Annotations[annotation] != ""
 	switch old := strings.Contains(m.condition(id), "take it out first"); {
-	case old && bears && !m.ordered:
+	case old && bears && m.ordered != annotation:
 		m.trace.add("PERSON: takes the old order back")
-		m.annotate(id, hivev1.AnnotationRemakeServer, "")
+		m.annotate(id, annotation, "")
 	case !old && !bears:
-		m.trace.add("PERSON: orders %s to go back", name)
-		m.lost[m.name], m.ordered = true, true
-		m.annotate(id, hivev1.AnnotationRemakeServer, name)
+		m.trace.add("PERSON: orders %s of %s", annotation, name)
+		m.lost[m.name], m.ordered = true, annotation
+		m.annotate(id, annotation, name)
 	}
 	return false
+}
+
+// revive orders a machine to go back whose server is gone from a cluster that shows as running: only an event says so.
+func (m *meddling) revive() {
+	gone := func() bool { _, there := m.server(); return !there }
+	if m.name == "" || m.ordered != "" || !gone() || !m.keptOf(m.name) {
+		return
+	}
+	told := func() bool {
+		return slices.ContainsFunc(m.said(), func(line string) bool {
+			return strings.Contains(line, m.name) && strings.Contains(line, hivev1.AnnotationRemakeServer)
+		})
+	}
+	if m.until(2*time.Hour, func() bool { return told() || !m.keptOf(m.name) }); !told() || !m.keptOf(m.name) {
+		return
+	}
+	id := m.shape.clusters[0]
+	m.trace.add("PERSON: orders %s to go back, as an event says", m.name)
+	m.lost[m.name], m.ordered = true, hivev1.AnnotationRemakeServer
+	m.annotate(id, m.ordered, m.name)
+	m.until(2*time.Hour, func() bool { return !gone() && m.over(runningNow) })
 }
 
 // annotate sets an annotation of a cluster, or takes it away.
@@ -235,7 +265,7 @@ func (m *meddling) checkVictim() {
 	server, ok := m.server()
 	cd := m.hub.cd(key(m.shape.clusters[0]))
 	switch {
-	case !ok && cd != nil && m.ordered:
+	case !ok && cd != nil && m.ordered == hivev1.AnnotationRemakeServer:
 		m.violate("missing", "%s was to be made again, and is not there", m.name)
 	case ok:
 		was, is := likeness(*m.was(m.name), true), likeness(server, true)

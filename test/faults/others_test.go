@@ -44,13 +44,18 @@ type meddling struct {
 	line     int
 	// name is the machine that it is about, as it is called in the beginning.
 	name string
-	// image, port and made are what a deed remembers for its undoing.
-	image, port string
-	made        cloud.Server
+	// image, port, network, flavor and made are what a deed remembers for its undoing.
+	image, port, network string
+	flavor               cloud.FlavorSpec
+	made                 cloud.Server
+	// missable says that the snapshot was deleted when the machine's server was there, which nobody deletes who looks.
+	missable bool
 	// dead says that the cluster can't live any more: a disk of its control plane is destroyed.
 	dead bool
-	// spare says that there was an old copy at least of the machine; ordered that a person ordered to go back to one.
-	spare, ordered bool
+	// spare says that there was an old copy at least of the machine.
+	spare bool
+	// ordered is the annotation with which a person has ordered to go back to one, or to do without the machine.
+	ordered string
 }
 
 // othersShapes are the clusters that it is tried on.
@@ -67,7 +72,10 @@ func othersShapes() []shape {
 
 // deedFlows are the flows that are disturbed: those that any cluster goes through, and to hibernate again soon after a resume.
 func deedFlows(s shape) []flow {
-	again := flow{"hibernate-again", awake, func(w *world) { w.orderAll(hibernating) }, func(w *world) bool { return w.allShow(hibernating) }}
+	again := flow{
+		name: "hibernate-again", prepare: awake,
+		begin: func(w *world) { w.orderAll(hibernating) }, over: func(w *world) bool { return w.allShow(hibernating) },
+	}
 	return append(flows(s), again)
 }
 
@@ -118,6 +126,7 @@ const judgedAfter = 10*time.Second + 13*time.Microsecond
 func (w *world) meddle(f flow, d otherDeed, coming []call) {
 	n := coming[0].n
 	m := &meddling{world: w, deed: d, flow: f, coming: coming}
+	w.others = true
 	if m.deed.lasts == 0 {
 		m.deed.lasts = inForce
 	}
@@ -139,7 +148,7 @@ func (w *world) meddle(f flow, d otherDeed, coming []call) {
 // strike does the deed.
 func (m *meddling) strike() {
 	m.line, m.at = m.trace.length(), time.Now()
-	m.spare = m.name != "" && m.revivable(m.name)
+	m.spare = m.name != "" && m.keptOf(m.name)
 	if m.happened = m.deed.do(m); m.happened {
 		m.trace.add("SOMEBODY: %s %s", m.deed.name, m.name)
 	}
@@ -169,6 +178,7 @@ func (w *world) goOn(m *meddling) {
 	w.orderAll(runningNow)
 	w.until(2*time.Hour, func() bool { return m.over(runningNow) || m.obey() })
 	m.remake()
+	m.revive()
 	w.finish()
 	m.checkVictim()
 	m.checkOrdered()

@@ -6,7 +6,7 @@ import (
 	"github.com/overwinter/overwinter/test/cloud"
 )
 
-// ofPorts are the deeds that are done to a machine's port, and to what else its server needs.
+// ofPorts are the deeds that are done to a machine's port.
 func ofPorts(role string) []otherDeed {
 	return []otherDeed{
 		{
@@ -26,6 +26,45 @@ func ofPorts(role string) []otherDeed {
 			},
 			undo: (*meddling).giveBack,
 		},
+	}
+}
+
+// ofFlavor are the deeds that are done to the flavor of a role's servers.
+func ofFlavor(role string) []otherDeed {
+	return []otherDeed{{
+		name: "delete-flavor-" + role, role: role, advice: []string{"have one made", "have the flavor restored"},
+		do: func(m *meddling) bool {
+			spec, ok := m.cloud.DeleteFlavor(m.was(m.name).FlavorName)
+			m.flavor = spec
+			return ok
+		},
+		undo: func(m *meddling) { m.cloud.AddFlavor(m.flavor) },
+	}}
+}
+
+// ofNetwork are the deeds that are done to the network of a cluster that sleeps: Neutron does not delete one that is in use.
+func ofNetwork() []otherDeed {
+	return []otherDeed{{
+		name: "delete-network", advice: []string{"make a network"}, about: func(m *meddling) []string { return []string{m.network} },
+		only: func(_ shape, f flow) bool { return f.name == "resume" || f.name == "claim" },
+		do: func(m *meddling) bool {
+			m.network = m.seeds[0].NetworkID
+			return len(m.serversOf(m.shape.clusters[0])) == 0 && m.cloud.DeleteNetwork(m.network)
+		},
+		undo: (*meddling).remakeNetwork,
+	}}
+}
+
+// remakeNetwork makes a network again, with ports as they were, and puts all the new IDs into the record.
+func (m *meddling) remakeNetwork() {
+	id := m.shape.clusters[0]
+	made := m.cloud.AddNetwork(cloud.DefaultProject, id+"-openshift", "10.0.0.0/16", false)
+	m.inRecord(id, m.network, made)
+	for i := range m.initial.ports {
+		if p := &m.initial.ports[i]; p.NetworkID == m.network {
+			p.NetworkID = made
+			m.remakePort(p.ID)
+		}
 	}
 }
 

@@ -48,6 +48,8 @@ type process struct {
 	// staleSecrets is how old the Secrets may be that it reads; read are those that it has.
 	staleSecrets time.Duration
 	read         map[types.NamespacedName]reading
+	// shown are the Secrets that it has read in the present visit, as they were read last.
+	shown map[string]*corev1.Secret
 }
 
 // startProcess starts a manager.
@@ -181,6 +183,7 @@ const visitTimeout = 2 * time.Minute
 func (p *process) visit(key types.NamespacedName) {
 	delete(p.due, key)
 	p.world.passes++
+	p.shown = map[string]*corev1.Secret{}
 	ctx, cancel := context.WithTimeout(p.ctx, visitTimeout)
 	defer cancel()
 	result, err := p.reconciler.Reconcile(ctx, reconcile.Request{NamespacedName: key})
@@ -285,6 +288,19 @@ func (p *process) readSecret(ctx context.Context, key client.ObjectKey, obj clie
 	}
 	p.read[key] = reading{at: time.Now(), secret: s.DeepCopy()}
 	return nil
+}
+
+// hasReadSeal tells whether the last read of a cluster's record in the present visit has shown it sealed.
+func (p *process) hasReadSeal(id string) bool {
+	s := p.shown[recordKey(key(id)).Name]
+	if s == nil {
+		return false
+	}
+	r := p.world.hub.record(key(id))
+	if now := p.world.hub.secret(recordKey(key(id))); now == nil || now.ResourceVersion != s.ResourceVersion {
+		r = parse(s)
+	}
+	return r != nil && r.Sealed != nil && r.Cut == nil && r.Opened == nil
 }
 
 // reading is a Secret as it was once.

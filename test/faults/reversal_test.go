@@ -95,25 +95,30 @@ func TestCrashesWhileTurning(t *testing.T) {
 	pick := func(s shape, f flow) bool {
 		return (s.name == "one" || s.name == "six" && *every) && (f.name == "hibernate" || f.name == "resume")
 	}
-	eachPoint(t, stride{daily: 31, full: 5}, pick, func(t *testing.T, s shape, f flow, n int, _ []call) {
-		turned := reversed(f, n)
-		t.Run(turned.name, func(t *testing.T) {
-			calls := reference(t, s, turned)
-			for m := n; m <= len(calls); m++ {
-				if !*every && !calls[m-1].changes || !*full && m%3 != 0 {
-					continue
-				}
-				for _, late := range []bool{false, true} {
-					t.Run(fmt.Sprintf("%d-%s", m, when(late)), func(t *testing.T) {
-						tried.crashes.Add(1)
-						inWorld(t, s, *first, func(w *world) {
-							w.pass(turned, w.die(m, late))
-							w.finish()
-						})
-					})
-				}
+	eachPoint(t, complete(31), pick, func(t *testing.T, s shape, f flow, n int, _ []call) {
+		crashesIn(t, s, reversed(f, n), n)
+	})
+}
+
+// crashesIn kills a process at each call of a flow, from the n-th on, that changes something.
+func crashesIn(t *testing.T, s shape, f flow, n int) {
+	t.Helper()
+	t.Run(f.name, func(t *testing.T) {
+		calls := reference(t, s, f)
+		for m := n; m <= len(calls); m++ {
+			if !*every && !calls[m-1].changes || !*full && m%3 != 0 {
+				continue
 			}
-		})
+			for _, late := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%d-%s", m, when(late)), func(t *testing.T) {
+					tried.crashes.Add(1)
+					inWorld(t, s, *first, func(w *world) {
+						w.pass(f, w.die(m, late))
+						w.conclude(f)
+					})
+				})
+			}
+		}
 	})
 }
 
@@ -124,25 +129,49 @@ func TestDeletions(t *testing.T) {
 		for _, keep := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%d-keep-%v", n, keep), func(t *testing.T) {
 				tried.crashes.Add(1)
-				inWorld(t, s, *first, func(w *world) { w.destroy(f, n, keep) })
+				inWorld(t, s, *first, func(w *world) {
+					d := destroyed(f, n, keep)
+					w.pass(d, nil)
+					w.conclude(d)
+				})
 			})
 		}
 	})
 }
 
-// destroy deletes the ClusterDeployment at the n-th call.
-func (w *world) destroy(f flow, n int, keep bool) {
-	id := w.shape.clusters[0]
-	w.pass(flow{
-		name: f.name, prepare: f.prepare, begin: f.begin,
-		over: func(w *world) bool { return w.counted >= n && w.hub.cd(key(id)) == nil },
-	}, w.at(n, func() {
-		w.hub.edit(key(id), func(cd *hivev1.ClusterDeployment) { cd.Spec.PreserveOnDelete = keep })
-		w.trace.add("order: the ClusterDeployment is deleted")
-		w.dropped[id] = !keep
-		w.hub.remove(key(id))
-	}))
-	w.finishDestroyed(id, keep)
+// A process is killed while what was deleted is given up, or kept, at every call that changes something.
+func TestCrashesWhileDeleting(t *testing.T) {
+	pick := func(s shape, f flow) bool {
+		return (s.name == "one" || s.name == "six" && *every) && f.name != "timer" && f.name != "claim"
+	}
+	eachPoint(t, complete(37), pick, func(t *testing.T, s shape, f flow, n int, _ []call) {
+		for _, keep := range []bool{false, true} {
+			crashesIn(t, s, destroyed(f, n, keep), n)
+		}
+	})
+}
+
+// destroyed is a flow whose first cluster's ClusterDeployment is deleted right before its n-th call.
+func destroyed(f flow, n int, keep bool) flow {
+	id := func(w *world) string { return w.shape.clusters[0] }
+	return flow{
+		name: fmt.Sprintf("%s-deleted-at-%d-keep-%v", f.name, n, keep),
+		prepare: func(w *world) {
+			f.prepare(w)
+			w.disturbers = append(w.disturbers, w.at(n, func() { w.destroy(id(w), keep) }))
+		},
+		begin: f.begin,
+		over:  func(w *world) bool { return w.counted >= n && w.hub.cd(key(id(w))) == nil },
+		ended: func(w *world) { w.finishDestroyed(id(w), keep) },
+	}
+}
+
+// destroy deletes a ClusterDeployment.
+func (w *world) destroy(id string, keep bool) {
+	w.hub.edit(key(id), func(cd *hivev1.ClusterDeployment) { cd.Spec.PreserveOnDelete = keep })
+	w.trace.add("order: the ClusterDeployment is deleted")
+	w.dropped[id] = !keep
+	w.hub.remove(key(id))
 }
 
 // finishDestroyed looks at what is left of a cluster whose ClusterDeployment was deleted.

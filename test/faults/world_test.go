@@ -80,6 +80,8 @@ type world struct {
 	skewed atomic.Int64
 	// renamed are the names that machines had in the beginning, by those that somebody has given them.
 	renamed map[string]string
+	// others says that somebody else is at work on the cloud.
+	others bool
 	// gentle says that nothing happens but that processes are killed and orders change, so that no Node is to be lost meanwhile.
 	gentle bool
 	// raced are the machines that somebody has started right before they were snapshotted, when nobody looked any more.

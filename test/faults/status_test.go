@@ -1,0 +1,39 @@
+package faults
+
+import (
+	hivev1 "github.com/overwinter/overwinter/apis/hive/v1"
+	"github.com/overwinter/overwinter/pkg/hibernation"
+)
+
+// What the status of a cluster says is so at the moment when it begins to say it.
+
+// checkStatus looks at the servers of a cluster whose status has come to say that it hibernates, or runs again.
+func (w *world) checkStatus(before, now *hivev1.ClusterDeployment) {
+	if before == nil || now == nil || before.Status.PowerState == now.Status.PowerState || w.others || w.meddled || w.twins {
+		return
+	}
+	switch now.Status.PowerState {
+	case hibernating:
+		for _, s := range w.serversOf(now.Name) {
+			w.violate("asleep", "%s is said to hibernate, and server %s (%s) is %s", now.Name, s.Name, s.ID, s.Status)
+		}
+	case runningNow:
+		w.checkRunning(now.Name, w.hub.record(key(now.Name)))
+	}
+}
+
+// checkRunning: of a cluster that has slept, every machine runs.
+func (w *world) checkRunning(id string, record *hibernation.Record) {
+	if record == nil || record.Opened == nil || record.Cut != nil {
+		return
+	}
+	status := map[string]string{}
+	for _, s := range w.serversOf(id) {
+		status[s.Name] = s.Status
+	}
+	for _, m := range record.Machines {
+		if !m.Removed && status[m.Name] != "ACTIVE" {
+			w.violate("awake", "%s is said to run, and server %s is %q", id, m.Name, status[m.Name])
+		}
+	}
+}
