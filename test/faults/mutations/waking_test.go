@@ -24,6 +24,14 @@ var waking = []mutation{
 		rows:  every("^TestSingleFaults$/^one$/^resume$/server.create-reset_after"), check: "never-wakes",
 	},
 	{
+		name: "one-of-two-adopted",
+		edits: []edit{
+			{engine + "create.go", "adopt", "len(match) > 1", "len(match) < 0"},
+			{engine + "create.go", "adopt", "len(match) == 1", "len(match) > 0"},
+		},
+		rows: every("^TestTwinsByHand$"), check: "silent",
+	},
+	{
 		name:  "any-image-of-the-cluster-taken",
 		edits: []edit{{engine + "images.go", "isShot", "img.Name == want.Name && ", ""}},
 		rows:  every("^TestOthers$/^one$/^hibernate-again$/own-image"), check: "foreign",
