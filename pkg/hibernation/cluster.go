@@ -56,6 +56,8 @@ type Summary struct {
 	HealthChecksFailed string
 	// ControlPlane is the number of the control plane's servers.
 	ControlPlane int
+	// OldOrders tells that orders of the owner are not obeyed because they are from before the hibernation.
+	OldOrders bool
 	// Leftovers is the number of snapshots that could not be deleted yet.
 	Leftovers int
 	// SealedAt is when the cluster went to sleep; zero if it did not.

@@ -56,7 +56,7 @@ func (s *Session) howToRemake(m *Machine) string {
 
 // howToLeaveOut says how to order that the cluster does without a machine.
 func (s *Session) howToLeaveOut(m *Machine) string {
-	return howToOrder(LeaveOutAnnotation, m.Name, s.cluster.LeaveOut.Has(m.Name))
+	return howToOrder(LeaveOutAnnotation, m.Name, slices.Contains(s.record.OldLeaveOuts, m.Name))
 }
 
 func howToOrder(annotation, name string, old bool) string {

@@ -164,6 +164,7 @@ func (s *Session) Summary(ctx context.Context) (Summary, error) {
 		Observation: r.Observation,
 		Unobserved:  r.Unobserved,
 		Machines:    r.states(),
+		OldOrders:   len(r.OldRemakes)+len(r.OldLeaveOuts) > 0,
 		Leftovers:   len(r.Leftovers),
 	}
 	if r.HealthChecks != nil {

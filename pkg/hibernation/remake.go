@@ -53,6 +53,8 @@ func (s *Session) vanished(ctx context.Context, m *Machine) error {
 		return err
 	case s.ordered(m):
 		s.obey(m)
+		// What the server wrote that was snapshotted is given up with this: it is not asked for a second time.
+		m.Ended = m.Ended || m.stands()
 		m.former(m.Creation.ServerID)
 		*m.Creation = Creation{Remade: true}
 		return nil

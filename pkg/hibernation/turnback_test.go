@@ -99,6 +99,30 @@ func TestRunningAskedForAfterAServerRanAndVanished(t *testing.T) {
 	r.g.Expect(r.cloud.Regressions()).To(HaveLen(1), "that is what was ordered")
 }
 
+// A machine that was brought back and is then lost is made again from its snapshot if that is ordered. That is not asked for again
+// when the cluster goes back to sleep before there was room for the server.
+func TestOrderOfAStandingMachineIsObeyedOnce(t *testing.T) {
+	r := sealedRig(t)
+	r.cloud.DeleteServer(r.seeded.Workers[0].ID)
+	r.clock.Step(time.Minute)
+	r.resume()
+	r.expectStanding(r.seeded.Workers[0].Name)
+	r.cloud.DeleteServer(r.now(master0).ID)
+	r.clock.Step(time.Minute)
+	r.expectBlocked(resume, master0, hibernation.RemakeAnnotation)
+	r.cluster.Remake = sets.New(master0)
+	rule := r.cloud.AddRule(cloud.Rule{
+		Op: "nova.server.create", Effect: cloud.Answer(403, ""), When: func(k *cloud.Call) bool { return bodyNames(k, master0) },
+	})
+	r.passes(3, resume)
+	r.g.Expect(rule.Hits()).NotTo(BeZero())
+	r.hibernate()
+	r.expectAsleep()
+	rule.Remove()
+	r.resume()
+	r.g.Expect(r.cloud.Regressions()).To(HaveLen(1), "that is what was ordered")
+}
+
 // A machine that never started since the hibernation before has no server to bring back.
 func TestRunningAskedForAfterAPartialCut(t *testing.T) {
 	r := newRig(t, 2, 2)

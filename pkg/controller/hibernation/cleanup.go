@@ -49,14 +49,6 @@ func (v *visit) cleanup(ctx context.Context, record hibernation.Summary) (Outcom
 		return v.quietly(ctx, err), nil
 	}
 	v.memo.succeeded()
-	if len(progress.Waiting) > 0 && record.Sealed && record.Opened {
-		v.keepSnapshots(ctx, lagging("Not all machines run", progress.Waiting))
-		if !v.memo.illTold {
-			return Outcome{After: v.spread(lookAgain)}, nil
-		}
-		return Outcome{After: paced(progress)}, nil
-	}
-	v.memo.illSince, v.memo.illTold = time.Time{}, false
 	return v.cleaned(ctx, progress)
 }
 
@@ -87,7 +79,7 @@ func (v *visit) keepSnapshots(ctx context.Context, ill string) {
 		return
 	}
 	v.memo.illTold = true
-	v.event(corev1.EventTypeWarning, "ClusterNotWell", fmt.Sprintf("The cluster is not as well as it was when it became ready: %s. The snapshots of its machines are kept until it is. To have a machine made again from its snapshot, as old as that is by now, name it in the annotation %s",
+	v.event(corev1.EventTypeWarning, "ClusterNotWell", fmt.Sprintf("The cluster is not as well as it was when it became ready: %s. The snapshots of its machines are kept until it is. To have a machine made again from its snapshot, as old as that is by now, name it in the annotation %s; if it stands there already, take it out first",
 		lagging(ill, waiting), hivev1.AnnotationRemakeServer))
 }
 
@@ -128,12 +120,21 @@ func (v *visit) repairLate(ctx context.Context, remote client.Client, nodes node
 	return nil
 }
 
-// cleaned ends a pass of the clean-up.
+// cleaned ends a pass of the clean-up. Snapshots that it keeps are those of machines that are missing.
 func (v *visit) cleaned(ctx context.Context, progress hibernation.Progress) (Outcome, error) {
 	record, err := v.record(ctx)
-	switch {
-	case err != nil:
+	if err != nil {
 		return v.quietly(ctx, err), nil
+	}
+	if kept := record.Sealed && record.Opened && progress.Stage == hibernation.StageCleaning; kept && !progress.Done {
+		v.keepSnapshots(ctx, "Not all machines run")
+		if !v.memo.illTold {
+			return Outcome{After: v.spread(lookAgain)}, nil
+		}
+		return Outcome{After: paced(progress)}, nil
+	}
+	v.memo.illSince, v.memo.illTold = time.Time{}, false
+	switch {
 	case !record.Exists:
 		v.logger.Info("the snapshots and the record of the last hibernation are gone")
 		return Outcome{}, v.dropFinalizer(ctx)

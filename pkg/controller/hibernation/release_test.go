@@ -86,7 +86,14 @@ func TestNothingGoesWhileAMachineIsMissing(t *testing.T) {
 	b.actuator.summary = opened()
 	b.actuator.summary.ControlPlane = 1
 	b.actuator.waiting = []string{"m-0: its server is gone"}
-	b.actuator.cleanup = hibernation.Progress{Waiting: b.actuator.waiting, After: time.Hour}
+	slow := hibernation.Progress{Waiting: []string{"OpenStack answers slowly; going on"}, After: time.Second, Stage: hibernation.StageWaitingToStart}
+	missing := hibernation.Progress{Waiting: b.actuator.waiting, After: time.Hour, Stage: hibernation.StageCleaning}
+	b.actuator.cleanup = slow
+	b.visit()
+	b.pass(10 * time.Minute)
+	b.visit()
+	b.Expect(b.events()).To(BeEmpty(), "that says nothing of the machines")
+	b.actuator.cleanup = missing
 	b.Expect(b.visit()).To(BeNumerically("<", 2*time.Minute))
 	b.Expect(b.events()).To(BeEmpty())
 	b.pass(5 * time.Minute)
@@ -95,7 +102,7 @@ func TestNothingGoesWhileAMachineIsMissing(t *testing.T) {
 	b.Expect(b.shown()).To(Equal(shownRunning))
 	b.actuator.cleanup = hibernation.Progress{Done: true}
 	b.visit()
-	b.actuator.cleanup = hibernation.Progress{Waiting: b.actuator.waiting, After: time.Hour}
+	b.actuator.cleanup = missing
 	b.Expect(b.visit()).To(BeNumerically("<", 2*time.Minute), "it was well in between")
 }
 
@@ -113,6 +120,17 @@ func TestRemakeOfARunningCluster(t *testing.T) {
 	b.actuator.summary = hibernation.Summary{Exists: true, Leftovers: 1}
 	b.visit()
 	b.Expect(b.calls()).NotTo(ContainElement("Start"))
+}
+
+// TestOldOrderIsTakenBack: that is passed on too, or the same order would not be heard when it is given anew.
+func TestOldOrderIsTakenBack(t *testing.T) {
+	b := newBench(t, installedCD(append(ready(time.Minute), skipsOperators)...))
+	b.actuator.summary, b.actuator.running = opened(), true
+	b.actuator.summary.OldOrders = true
+	b.visit()
+	b.Expect(b.calls()).To(Equal([]string{"Start", "Running"}))
+	b.visit()
+	b.Expect(b.calls()).NotTo(ContainElement("Start"), "once is enough")
 }
 
 func TestLeftoversAreTriedHourly(t *testing.T) {

@@ -111,10 +111,11 @@ func (v *visit) awake(ctx context.Context) (Outcome, error) {
 }
 
 // newOrder tells whether the annotation that orders to make machines again was put on a cluster that shows as running, and
-// still has its snapshots. It is passed on once.
+// still has its snapshots, or an old order may have been taken back. It is passed on once.
 func (v *visit) newOrder(record hibernation.Summary) bool {
 	now := fingerprint(v.cd)
-	if v.cd.Annotations[hivev1.AnnotationRemakeServer] == "" || !record.Sealed || !record.Opened || v.memo.remade == now {
+	none := v.cd.Annotations[hivev1.AnnotationRemakeServer] == "" && !record.OldOrders
+	if none || !record.Sealed || !record.Opened || v.memo.remade == now {
 		return false
 	}
 	v.memo.remade = now
