@@ -95,14 +95,20 @@ func (w *world) passAll(chain []flow, rounds []*round) {
 }
 
 // inChains has everything go wrong that can, in as many runs as it takes. What did not come about in one of them is tried
-// again alone.
+// again alone, and so is what keeps checks from being made from then on.
 func inChains(t *testing.T, s shape, gentle bool, wrongsOf func(calls []call) []wrong) {
 	t.Helper()
 	t.Run(s.name, func(t *testing.T) {
 		chain, all, most := flows(s), [][]wrong{}, 0
-		for _, f := range chain {
-			wrongs := wrongsOf(reference(t, s, f))
+		for i, f := range chain {
+			wrongs, apart := parted(wrongsOf(reference(t, s, f)))
 			all, most = append(all, wrongs), max(most, len(wrongs))
+			for _, is := range apart {
+				t.Run(fmt.Sprintf("%s-%s", f.name, is), func(t *testing.T) {
+					t.Parallel()
+					alone(t, s, gentle, i, is)
+				})
+			}
 		}
 		for n := range (most + s.perFlow() - 1) / s.perFlow() {
 			t.Run(fmt.Sprint(n), func(t *testing.T) {
@@ -120,6 +126,18 @@ func inChains(t *testing.T, s shape, gentle bool, wrongsOf func(calls []call) []
 			})
 		}
 	})
+}
+
+// parted parts what can go wrong in a chain from what is tried alone.
+func parted(all []wrong) (chained, apart []wrong) {
+	for _, is := range all {
+		if is.kind.twins {
+			apart = append(apart, is)
+		} else {
+			chained = append(chained, is)
+		}
+	}
+	return chained, apart
 }
 
 func inChain(t *testing.T, s shape, gentle bool, rounds []*round) {

@@ -29,6 +29,8 @@ type kind struct {
 	late bool
 	// crash says that it is the process that goes wrong.
 	crash bool
+	// twins says that there may be two servers of a name for a while, which is not looked at from then on.
+	twins bool
 	make  func(w *world, c *call) *fault
 }
 
@@ -67,14 +69,14 @@ func cloudKinds() []kind {
 		list(onCloud("list of a minute ago", cloud.OldList(time.Minute))), list(onCloud("list of before", cloud.StaleList())),
 		twice("twice", cloud.Twice()), twice("twice, first answer", cloud.TwiceFirst()),
 		{name: "another project", service: openstack, make: (*world).elsewhere},
-		{name: "late", service: openstack, only: func(c *call) bool { return c.changes }, make: (*world).delay},
+		{name: "late", service: openstack, only: func(c *call) bool { return c.changes }, twins: true, make: (*world).delay},
 	}
 	return out
 }
 
 // twice has requests carried out twice, so that two servers of a name may be there for a while.
 func twice(name string, effect cloud.Effect) kind {
-	return kind{name: name, service: openstack, only: func(c *call) bool { return c.changes }, make: func(w *world, _ *call) *fault {
+	return kind{name: name, service: openstack, only: func(c *call) bool { return c.changes }, twins: true, make: func(w *world, _ *call) *fault {
 		w.twins = true
 		return &fault{name: name, cloud: &effect}
 	}}

@@ -61,7 +61,7 @@ func newInside(g *guest) *inside {
 	return i
 }
 
-// join adds a machine that the cluster's autoscaler has made.
+// join adds a machine, with its Node and its CSI driver.
 func (i *inside) join(n int, name string) {
 	i.installNode(n, name)
 	i.installMachine(name)

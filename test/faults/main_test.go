@@ -16,7 +16,7 @@ import (
 
 // What a run of the tests is to do. Without flags it is a sample of everything, fast enough for every day.
 var (
-	full  = flag.Bool("full", false, "complete crash points, single faults, reversals and deletions, and much of the rest; some minutes")
+	full  = flag.Bool("full", false, "complete crash points, single faults, reversals and deletions, and much of the rest; a quarter of an hour")
 	every = flag.Bool("every", false, "everything at every point; takes hours")
 	seeds = flag.Int("seeds", 0, "how many random schedules; 0 is a few")
 	first = flag.Uint64("seed", 1, "the first of them")
@@ -75,6 +75,17 @@ func inWorld(t *testing.T, s shape, seed uint64, run func(w *world)) {
 	})
 }
 
+// level returns the flag that says how much is tried: which rows there are depends on it.
+func level() string {
+	switch {
+	case *every:
+		return " -every"
+	case *full:
+		return " -full"
+	}
+	return ""
+}
+
 // report fails the test if anything was violated, with a trace and the command that repeats it.
 func (w *world) report(t *testing.T) {
 	t.Helper()
@@ -85,7 +96,7 @@ func (w *world) report(t *testing.T) {
 	for _, v := range w.violations {
 		t.Error(v)
 	}
-	t.Logf("to repeat it: go test ./test/faults -full -seed=%d -run='^%s$'", w.seed, t.Name())
+	t.Logf("to repeat it: go test ./test/faults%s -seed=%d -run='^%s$'", level(), w.seed, t.Name())
 	if tried.traces.Add(1) <= mostTraces {
 		t.Logf("the end of what happened:\n%s", w.trace.tail(*lines))
 	}

@@ -123,6 +123,9 @@ func (m *meddling) obey() bool {
 	return false
 }
 
+// thinks is how long a person takes between two commands.
+const thinks = time.Minute
+
 // revive orders a machine to go back whose server is gone from a cluster that shows as running: only an event says so.
 func (m *meddling) revive() {
 	gone := func() bool { _, there := m.server(); return !there }
@@ -140,6 +143,8 @@ func (m *meddling) revive() {
 	id := m.shape.clusters[0]
 	m.trace.add("PERSON: orders %s to go back, as an event says", m.name)
 	m.lost[m.name], m.ordered = true, hivev1.AnnotationRemakeServer
+	m.annotate(id, m.ordered, "")
+	m.wait(thinks)
 	m.annotate(id, m.ordered, m.name)
 	m.until(2*time.Hour, func() bool { return !gone() && m.over(runningNow) })
 }
@@ -153,14 +158,6 @@ func (w *world) annotate(id, annotation, value string) {
 		}
 		metav1.SetMetaDataAnnotation(&cd.ObjectMeta, annotation, value)
 	})
-}
-
-// forgetOrders has a cluster bear orders from before that were not taken back: nobody means them any more.
-func (m *meddling) forgetOrders(name string) {
-	id := m.shape.clusters[0]
-	m.trace.add("PERSON: has forgotten orders about %s", name)
-	m.annotate(id, hivev1.AnnotationRemakeServer, name)
-	m.annotate(id, hivev1.AnnotationLeaveOutServer, name)
 }
 
 // remake makes servers by hand from snapshots that were kept of machines which the engine does not make again: they are in no

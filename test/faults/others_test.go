@@ -86,23 +86,51 @@ func TestOthers(t *testing.T) {
 		for _, f := range deedFlows(s) {
 			t.Run(s.name+"/"+f.name, func(t *testing.T) {
 				t.Parallel()
-				calls := reference(t, s, f)
-				for i, d := range otherDeeds() {
-					if d.role == "worker" && s.workers == 0 || d.only != nil && !d.only(s, f) {
-						continue
-					}
-					for n := 1; n <= len(calls); n++ {
-						if !chosen(s, i, n) {
-							continue
-						}
-						t.Run(fmt.Sprintf("%d-%s", n, d.name), func(t *testing.T) {
-							inWorld(t, s, *first, func(w *world) { w.meddle(f, d, calls[n-1:]) })
-						})
-					}
-				}
+				tryOthers(t, s, f)
 			})
 		}
 	}
+}
+
+// tryOthers does each deed at the calls of a flow. At every second call the cluster bears orders about the machine, which were
+// forgotten on it.
+func tryOthers(t *testing.T, s shape, f flow) {
+	t.Helper()
+	calls := [2]map[string][]call{{"": reference(t, s, f)}, {"": reference(t, s, f)}}
+	for i, d := range otherDeeds() {
+		if d.role == "worker" && s.workers == 0 || d.only != nil && !d.only(s, f) {
+			continue
+		}
+		kinds := [2]flow{f, forgetful(f, d.role)}
+		if calls[1][d.role] == nil {
+			calls[0][d.role], calls[1][d.role] = calls[0][""], reference(t, s, kinds[1])
+		}
+		for n := 1; n <= max(len(calls[0][d.role]), len(calls[1][d.role])); n++ {
+			of, coming := kinds[(n+1)%2], calls[(n+1)%2][d.role]
+			if n > len(coming) || !chosen(s, i, n) {
+				continue
+			}
+			t.Run(fmt.Sprintf("%d-%s", n, d.name), func(t *testing.T) {
+				inWorld(t, s, *first, func(w *world) { w.meddle(of, d, coming[n-1:]) })
+			})
+		}
+	}
+}
+
+// forgetful is a flow of a cluster that bears orders from before that were not taken back: nobody means them any more.
+func forgetful(f flow, role string) flow {
+	if role == "" {
+		return f
+	}
+	prepare := f.prepare
+	f.prepare = func(w *world) {
+		id, name := w.shape.clusters[0], w.named(role)
+		w.trace.add("PERSON: has forgotten orders about %s", name)
+		w.annotate(id, hivev1.AnnotationRemakeServer, name)
+		w.annotate(id, hivev1.AnnotationLeaveOutServer, name)
+		prepare(w)
+	}
+	return f
 }
 
 // chosen tells whether a row is tried: all, of the large cluster every fifth; with -full every fifth, otherwise only a few.
@@ -132,9 +160,6 @@ func (w *world) meddle(f flow, d otherDeed, coming []call) {
 	}
 	if d.role != "" {
 		m.name = w.named(d.role)
-		if n%2 == 0 {
-			m.forgetOrders(m.name)
-		}
 	}
 	w.start(f, w.at(n, m.strike))
 	w.until(flowWithin, func() bool { return w.counted >= n })

@@ -106,7 +106,7 @@ func crashesIn(t *testing.T, s shape, f flow, n int) {
 	t.Run(f.name, func(t *testing.T) {
 		calls := reference(t, s, f)
 		for m := n; m <= len(calls); m++ {
-			if !*every && !calls[m-1].changes || !*full && m%3 != 0 {
+			if !*every && (!calls[m-1].changes || !*full && m%3 != 0) {
 				continue
 			}
 			for _, late := range []bool{false, true} {

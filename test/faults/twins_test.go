@@ -32,16 +32,14 @@ const impatient = 500 * time.Millisecond
 // twinByHand has the server that the n-th call makes be made twice, and a person remove the one that is not needed.
 func (w *world) twinByHand(f flow, n int) {
 	w.twins, w.others = true, true
-	// Both write under one name: what the machine has written is not told apart.
-	for _, name := range w.initial.names {
-		w.lost[name] = true
-	}
 	var ours, theirs string
 	w.start(f, func(c *call, done bool) *fault {
 		if c.n != n || !done {
 			return nil
 		}
 		name := bodyName(c, "server")
+		// Both write under one name: what the machine has written is not told apart.
+		w.lost[name] = true
 		w.later(impatient, func() { ours, theirs = w.makeTwin(name) })
 		reset := cloud.ResetAfter()
 		return &fault{name: "reset after the effect", cloud: &reset}
