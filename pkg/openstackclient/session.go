@@ -32,7 +32,7 @@ type refusal struct {
 }
 
 // session returns where the credentials lead and authenticates if that has not happened yet; of several callers at once
-// only one does, and the others wait for what it gets.
+// only one does, and the others wait for it: they share its session, or its refusal, and ask in its place if it fails otherwise.
 func (c *openstackClient) session(ctx context.Context) (*session, error) {
 	if s, err := c.known(); s != nil || err != nil {
 		return s, err

@@ -12,12 +12,12 @@ func (w *world) checkStatus(before, now *hivev1.ClusterDeployment) {
 	if before == nil || now == nil || before.Status.PowerState == now.Status.PowerState || w.others || w.meddled || w.twins {
 		return
 	}
-	switch now.Status.PowerState {
-	case hibernating:
+	if now.Status.PowerState == hibernating {
 		for _, s := range w.serversOf(now.Name) {
 			w.violate("asleep", "%s is said to hibernate, and server %s (%s) is %s", now.Name, s.Name, s.ID, s.Status)
 		}
-	case runningNow:
+	}
+	if now.Status.PowerState == runningNow {
 		w.checkRunning(now.Name, w.hub.record(key(now.Name)))
 	}
 }
