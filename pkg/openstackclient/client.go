@@ -51,6 +51,9 @@ type Client interface {
 	// ListServerActions returns what was done to a server, newest first; also to one that is deleted, where the cloud has
 	// microversion 2.21 and has not purged it. KindNotFound otherwise.
 	ListServerActions(ctx context.Context, id string) ([]instanceactions.InstanceAction, error)
+	// ListActionEvents returns the steps of one action, by the ID of the request that asked for it. A service that never began
+	// has no event. KindInvalid below microversion 2.51, which hides them; KindNotFound if Nova has no such server or action.
+	ListActionEvents(ctx context.Context, serverID, requestID string) ([]instanceactions.Event, error)
 	// ListServerGroups returns the project's server groups with their members.
 	ListServerGroups(ctx context.Context) ([]servergroups.ServerGroup, error)
 	// HasKeyPair tells whether the credentials' own user has a key pair of that name.
@@ -109,8 +112,51 @@ type Server struct {
 	FlavorID string
 	// FlavorName is the flavor's name; only in ViewHostname.
 	FlavorName string
+	// Power is what the hypervisor last reported of the server's domain.
+	Power Power
 	// EphemeralGiB and SwapMiB are the local disks that a snapshot leaves out; only in ViewHostname.
 	EphemeralGiB, SwapMiB int
+}
+
+// Power is the state of a server's domain on its hypervisor (OS-EXT-STS:power_state). Nova keeps it apart from the
+// server's status: either may be out of date.
+type Power int
+
+const (
+	// PowerUnknown says that Nova showed no power state, or one that it has not had so far.
+	PowerUnknown Power = iota
+	// PowerNone says that there is no domain (0).
+	PowerNone
+	// PowerRunning says that the guest runs (1).
+	PowerRunning
+	// PowerPaused says that the guest is paused in memory (3).
+	PowerPaused
+	// PowerOff says that the domain is shut down (4).
+	PowerOff
+	// PowerCrashed says that the guest crashed (6).
+	PowerCrashed
+	// PowerSuspended says that the guest's memory is on disk (7).
+	PowerSuspended
+)
+
+// String returns the state in the words of Nova's documentation.
+func (p Power) String() string {
+	switch p {
+	case PowerNone:
+		return "NOSTATE"
+	case PowerRunning:
+		return "RUNNING"
+	case PowerPaused:
+		return "PAUSED"
+	case PowerOff:
+		return "SHUTDOWN"
+	case PowerCrashed:
+		return "CRASHED"
+	case PowerSuspended:
+		return "SUSPENDED"
+	case PowerUnknown:
+	}
+	return "unknown"
 }
 
 // CreateServerOpts is a server to be made.

@@ -2,6 +2,7 @@ package openstackclient
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -65,6 +66,23 @@ func (c *openstackClient) ListServerActions(ctx context.Context, id string) ([]i
 	}
 	list := collection{path: target, key: "instanceActions"}
 	return all(ctx, c, op, list, func(a *instanceactions.InstanceAction) string { return a.RequestID })
+}
+
+// ListActionEvents implements Client.
+func (c *openstackClient) ListActionEvents(ctx context.Context, serverID, requestID string) ([]instanceactions.Event, error) {
+	op := operation{name: "show the server's action", service: compute, want: microversionEventHosts, need: microversionActionEvents}
+	target, err := resource(op, "servers", serverID, "os-instance-actions", requestID)
+	if err != nil {
+		return nil, err
+	}
+	action, err := one(ctx, c, op, target, "instanceAction", requestID, func(a *instanceactions.InstanceActionDetail) string { return a.RequestID })
+	if err != nil {
+		return nil, err
+	}
+	if action.Events == nil {
+		return nil, c.misread(op, errors.New("it holds no list of events"))
+	}
+	return *action.Events, nil
 }
 
 // ListServerGroups implements Client. Nova gives no link to the next page of these.

@@ -20,7 +20,9 @@ const (
 	microversionImageID        microversion = 45
 	microversionFlavorID       microversion = 46
 	microversionFlavorContent  microversion = 47
+	microversionActionEvents   microversion = 51
 	microversionCreateTags     microversion = 52
+	microversionEventHosts     microversion = 62
 	microversionGroupPolicy    microversion = 64
 	microversionVolumeType     microversion = 67
 	microversionHostname       microversion = 90

@@ -12,6 +12,7 @@ import (
 // serverExtras are the parts of Nova's server that gophercloud's type leaves out.
 type serverExtras struct {
 	Description *string         `json:"description"`
+	PowerState  *int            `json:"OS-EXT-STS:power_state"`
 	Addresses   json.RawMessage `json:"addresses"`
 	Image       json.RawMessage `json:"image"`
 	Flavor      struct {
@@ -49,8 +50,17 @@ func (s *Server) UnmarshalJSON(data []byte) error {
 	read.FlavorName = extras.Flavor.OriginalName
 	read.EphemeralGiB = int(extras.Flavor.Ephemeral)
 	read.SwapMiB = int(extras.Flavor.Swap)
+	read.Power = powerOf(extras.PowerState)
 	*s = read
 	return nil
+}
+
+// powerOf reads Nova's number (nova/compute/power_state.py). A missing one is not NOSTATE, which is 0.
+func powerOf(state *int) Power {
+	if state == nil {
+		return PowerUnknown
+	}
+	return map[int]Power{0: PowerNone, 1: PowerRunning, 3: PowerPaused, 4: PowerOff, 6: PowerCrashed, 7: PowerSuspended}[*state]
 }
 
 // imageID reads a server's image, which is an object, or "" if the server boots from a volume.

@@ -204,6 +204,21 @@ func (mr *MockClientMockRecorder) HasKeyPair(ctx, name interface{}) *gomock.Call
 	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "HasKeyPair", reflect.TypeOf((*MockClient)(nil).HasKeyPair), ctx, name)
 }
 
+// ListActionEvents mocks base method.
+func (m *MockClient) ListActionEvents(ctx context.Context, serverID, requestID string) ([]instanceactions.Event, error) {
+	m.ctrl.T.Helper()
+	ret := m.ctrl.Call(m, "ListActionEvents", ctx, serverID, requestID)
+	ret0, _ := ret[0].([]instanceactions.Event)
+	ret1, _ := ret[1].(error)
+	return ret0, ret1
+}
+
+// ListActionEvents indicates an expected call of ListActionEvents.
+func (mr *MockClientMockRecorder) ListActionEvents(ctx, serverID, requestID interface{}) *gomock.Call {
+	mr.mock.ctrl.T.Helper()
+	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "ListActionEvents", reflect.TypeOf((*MockClient)(nil).ListActionEvents), ctx, serverID, requestID)
+}
+
 // ListImages mocks base method.
 func (m *MockClient) ListImages(ctx context.Context, opts openstackclient.ListImagesOpts) ([]images.Image, error) {
 	m.ctrl.T.Helper()
