@@ -61,6 +61,9 @@ type Cloud struct {
 	regressions []Regression
 	failures    map[failureKey]string
 	snapshots   int // createImage calls accepted so far
+	placements  int // servers put into a cell so far
+	// downCells are the cells that are down, with the number of the outage.
+	downCells map[string]int
 
 	rules       []*Rule
 	hooks       Hooks
@@ -77,7 +80,7 @@ func New(opts Options) *Cloud {
 		opts: opts, clock: opts.Clock, ledger: &Ledger{most: opts.LedgerSize}, now: opts.Clock.Now(), url: strings.TrimSuffix(opts.URL, "/"), hooks: opts.Hooks,
 		tokens: map[string]*token{}, servers: map[string]*server{}, keypairs: map[string]map[string]*keypair{},
 		machines: map[machineKey]*machine{}, failures: map[failureKey]string{},
-		watchers: map[int]func(ServerEvent){},
+		watchers: map[int]func(ServerEvent){}, downCells: map[string]int{},
 	}
 	c.rng = newRand(opts.Seed)
 	c.maxMV = mustMinor(opts.MaxMicroversion)

@@ -108,6 +108,7 @@ func (c *Cloud) StartServer(id string) bool {
 // DeleteServer has somebody delete a server, lock or not. It takes as long as any delete.
 func (c *Cloud) DeleteServer(id string) bool {
 	return c.withServer(id, func(s *server) {
+		s.queuedForDelete = true
 		c.recordAs(s, c.somebody(), "req-"+c.newID(), "delete")
 		c.startDelete(s)
 	})
@@ -146,17 +147,6 @@ func (c *Cloud) SetServerMetadata(id, key, value string) bool {
 // SetServerTags replaces a server's tags.
 func (c *Cloud) SetServerTags(id string, tags ...string) bool {
 	return c.withServer(id, func(s *server) { s.tags = unique(tags) })
-}
-
-// SetCellDown says whether the Nova cell of these servers answers. While it does not, lists leave the servers out and are still answered 200.
-func (c *Cloud) SetCellDown(down bool, ids ...string) {
-	c.alter(func() {
-		for _, id := range ids {
-			if s := c.servers[id]; s != nil {
-				s.hidden = down
-			}
-		}
-	})
 }
 
 // DeleteImage removes an image, protected or not.

@@ -149,7 +149,7 @@ type usage struct{ instances, cores, ram int }
 func (c *Cloud) usageOf(p *project) usage {
 	var u usage
 	for _, s := range c.live.all() {
-		if s.project == p && !s.ended() {
+		if s.project == p && !s.ended() && !c.unreachable(s) { // a cell that is down is not counted
 			u.instances++
 			u.cores += s.flavor.vcpus
 			u.ram += s.flavor.ram

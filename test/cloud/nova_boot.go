@@ -149,7 +149,7 @@ func (c *Cloud) build(s *server) {
 		if s.ended() {
 			return
 		}
-		s.placed = true
+		s.placed, s.mapped = true, true
 		if s.task == taskScheduling {
 			c.setTask(s, taskNetworking)
 		}

@@ -185,7 +185,7 @@ func (c *Cloud) draftServer(k *call, req *createRequest) (*server, *reply) {
 	if s.keyName != "" && c.keypairs[k.user.id][s.keyName] == nil {
 		return nil, novaError(http.StatusBadRequest, "Invalid key_name provided.")
 	}
-	if s.zone == "" {
+	if s.pinned = s.zone; s.zone == "" {
 		s.zone = c.opts.Zones[0]
 	} else if !slices.Contains(c.opts.Zones, s.zone) {
 		return nil, novaError(http.StatusBadRequest, "The requested availability zone is not available")

@@ -16,6 +16,7 @@ func (c *Cloud) deleteServer(k *call) *reply {
 	if s.task == taskDeleting || s.task == taskSoftDeleting {
 		return empty(http.StatusNoContent) // it is under way
 	}
+	s.queuedForDelete = true
 	c.record(s, k, "delete")
 	if c.opts.ReclaimInterval > 0 && !s.launched.IsZero() {
 		c.softDelete(s)
@@ -74,7 +75,7 @@ func (c *Cloud) endServer(s *server) {
 	for _, g := range c.groups.all() {
 		g.members = remove(g.members, s.id)
 	}
-	s.terminated = c.now
+	s.terminated, s.queuedForDelete = c.now, true
 	c.setTask(s, taskNone)
 	c.finishAction(s, "delete", false)
 	c.setVM(s, vmDeleted)
@@ -102,6 +103,7 @@ func (c *Cloud) release(a *attachment) {
 
 // forceDelete deletes for good, whatever the state.
 func (c *Cloud) forceDelete(k *call, s *server) *reply {
+	s.queuedForDelete = true
 	c.record(s, k, "delete")
 	c.startDelete(s)
 	return empty(http.StatusAccepted)
@@ -112,6 +114,7 @@ func (c *Cloud) restore(k *call, s *server) *reply {
 	if s.vm != vmSoftDeleted {
 		return conflictOf("restore", s, "vm_state", s.vm)
 	}
+	s.queuedForDelete = false
 	c.record(s, k, "restore")
 	c.setVM(s, vmActive)
 	c.finishAction(s, "restore", false)

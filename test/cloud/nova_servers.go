@@ -9,21 +9,24 @@ import (
 )
 
 func (c *Cloud) listServers(k *call) *reply {
-	return c.serverPage(k, "servers", c.writeBasic)
+	return c.serverPage(k, "servers", false)
 }
 
 func (c *Cloud) listServersDetail(k *call) *reply {
-	return c.serverPage(k, "servers/detail", c.writeDetail)
+	return c.serverPage(k, "servers/detail", true)
 }
 
-func (c *Cloud) serverPage(k *call, collection string, write func(*jsonWriter, *call, *server)) *reply {
+func (c *Cloud) serverPage(k *call, collection string, detail bool) *reply {
 	filter, refused := c.serverFilter(k)
 	if refused != nil {
 		return refused
 	}
+	if c.opts.DownCells.FailLists && !showsDownCells(k) && c.anyCellDown() {
+		return cellError()
+	}
 	var found []*server
 	for _, s := range c.serversOf(k.project) {
-		if s.vm != vmSoftDeleted && filter.matches(c, s) {
+		if s.vm != vmSoftDeleted && !c.unreachable(s) && filter.matches(c, s) {
 			found = append(found, s)
 		}
 	}
@@ -36,8 +39,13 @@ func (c *Cloud) serverPage(k *call, collection string, write func(*jsonWriter, *
 		w.open('{')
 		w.key("servers")
 		w.open('[')
+		for _, s := range c.downRows(k, len(page)) { // before the others
+			w.item()
+			c.writeDown(w, k, s, detail)
+		}
 		for _, s := range page {
-			c.writeListed(w, k, s, write)
+			w.item()
+			c.writeListed(w, k, s, detail)
 		}
 		w.end(']')
 		if limit := c.novaLimit(k.query); len(page) > 0 && len(page) == limit {
@@ -47,15 +55,11 @@ func (c *Cloud) serverPage(k *call, collection string, write func(*jsonWriter, *
 	})
 }
 
-// writeListed writes a server of a list. One whose cell is down is left out, or nearly so where the client knows of such.
-func (c *Cloud) writeListed(w *jsonWriter, k *call, s *server, write func(*jsonWriter, *call, *server)) {
-	switch {
-	case !s.hidden:
-		w.item()
-		write(w, k, s)
-	case k.mv >= 69 && len(k.query) == 0:
-		w.item()
-		c.writeDown(w, k, s)
+func (c *Cloud) writeListed(w *jsonWriter, k *call, s *server, detail bool) {
+	if detail {
+		c.writeDetail(w, k, s)
+	} else {
+		c.writeBasic(w, k, s)
 	}
 }
 
@@ -92,7 +96,7 @@ func (c *Cloud) novaLimit(q url.Values) int {
 func (c *Cloud) cutServers(k *call, found []*server) ([]*server, *reply) {
 	if marker := k.query.Get("marker"); marker != "" {
 		i := slices.IndexFunc(found, func(s *server) bool { return s.id == marker })
-		if i < 0 && c.visible(k.project, marker) == nil {
+		if at := c.visible(k.project, marker); i < 0 && (at == nil || c.unreachable(at)) {
 			return nil, novaError(http.StatusBadRequest, "marker [%s] not found", marker)
 		}
 		found = found[i+1:]
@@ -130,14 +134,11 @@ func (c *Cloud) showServer(k *call) *reply {
 	if s == nil {
 		return noServer(k.id())
 	}
-	if s.hidden {
-		if k.mv < 69 {
-			return novaError(http.StatusInternalServerError, "Unexpected API Error. Please report this at http://bugs.launchpad.net/nova/ and attach the Nova API log if possible.\n<class 'nova.exception.NovaException'>")
-		}
+	if c.unreachable(s) {
 		return c.written(func(w *jsonWriter) {
 			w.open('{')
 			w.key("server")
-			c.writeDown(w, k, s)
+			c.writeDownServer(w, k, s)
 			w.end('}')
 		})
 	}
@@ -147,11 +148,7 @@ func (c *Cloud) showServer(k *call) *reply {
 		w.open('{')
 		c.writeFields(w, k, s)
 		if k.mv >= 71 {
-			groups := []string{}
-			if g := c.groupOf(s); g != nil {
-				groups = append(groups, g.id)
-			}
-			w.value("server_groups", groups)
+			w.value("server_groups", c.groupIDs(s))
 		}
 		w.end('}')
 		w.end('}')

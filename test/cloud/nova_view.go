@@ -119,7 +119,7 @@ var serverFields = []struct {
 	{63, func(w *jsonWriter, _ *server) { w.null("trusted_image_certificates") }},
 	{73, func(w *jsonWriter, s *server) { w.textOrNull("locked_reason", s.lockNote) }},
 	{90, func(w *jsonWriter, s *server) { w.text("OS-EXT-SRV-ATTR:hostname", s.hostname) }},
-	{96, func(w *jsonWriter, s *server) { w.textOrNull("pinned_availability_zone", s.zone) }},
+	{96, func(w *jsonWriter, s *server) { w.textOrNull("pinned_availability_zone", s.pinned) }},
 }
 
 func (s *server) shownZone() string {
@@ -227,15 +227,4 @@ func (s *server) volumesView(k *call) []object {
 		out = append(out, v)
 	}
 	return out
-}
-
-// writeDown is all that is known of a server whose cell does not answer, from 2.69.
-func (c *Cloud) writeDown(w *jsonWriter, k *call, s *server) {
-	w.open('{')
-	w.text("id", s.id)
-	w.text("status", "UNKNOWN")
-	w.text("tenant_id", s.project.id)
-	w.time("created", s.created, layoutSeconds)
-	c.writeLinks(w, k, "servers", s.id, true)
-	w.end('}')
 }

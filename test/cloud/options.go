@@ -43,6 +43,10 @@ type Options struct {
 	NeutronPageSize int
 	// Zones are the availability zones; "nova" if none. The first is where servers go that ask for none.
 	Zones []string
+	// Cells are the names of Nova's cells; "cell1" if none. Each new server goes to the next one.
+	Cells []string
+	// DownCells says how Nova answers while a cell is down.
+	DownCells DownCells
 
 	// ReclaimInterval, if not 0, makes server deletes soft for that long (Nova's reclaim_instance_interval).
 	ReclaimInterval time.Duration
@@ -182,6 +186,9 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.GlanceMaxPageSize, 1000)
 	if len(o.Zones) == 0 {
 		o.Zones = []string{"nova"}
+	}
+	if len(o.Cells) == 0 {
+		o.Cells = []string{"cell1"}
 	}
 	if o.Quotas == nil {
 		q := DefaultQuota()

@@ -122,7 +122,7 @@ func (c *Cloud) seedShared(cl *Cluster) {
 // seedServer makes a server that has been running for a moment.
 func (c *Cloud) seedServer(cl *Cluster, role string, index int, name string) *server {
 	s := c.clusterServer(cl, role, name)
-	s.placed = true
+	s.placed, s.mapped = true, true
 	c.seedPort(cl, s, role, index)
 	c.bindAll(s)
 	c.recordAs(s, s.user, "req-"+c.newID(), "create")
@@ -146,7 +146,7 @@ func (c *Cloud) clusterServer(cl *Cluster, role, name string) *server {
 		id: c.newID(), name: name, seq: c.nextSeq(), project: cl.project, user: cl.user, created: c.now, updated: c.now,
 		vm: vmBuilding, flavor: *c.flavorNamed(flavorName), imageID: img.id, imageProps: inheritable(img), hostname: hostnameOf(name),
 		metadata: map[string]string{"Name": cl.InfraID + "-" + role, "openshiftClusterID": cl.InfraID},
-		tags:     append([]string{"cluster-api-provider-openstack"}, cl.tags...), configDrive: true, keyName: o.KeyName, zone: o.Zone, disk: &disk{},
+		tags:     append([]string{"cluster-api-provider-openstack"}, cl.tags...), configDrive: true, keyName: o.KeyName, zone: o.Zone, pinned: o.Zone, disk: &disk{},
 		userData: base64.StdEncoding.EncodeToString(fmt.Appendf(nil, `{"ignition":{"version":"3.2.0","config":{"merge":[{"source":"https://10.0.0.5:22623/config/%s"}]}}}`, role)),
 	}
 	setDefault(&s.zone, c.opts.Zones[0])

@@ -161,7 +161,10 @@ func (c *Cloud) dispatch(k *call) *reply {
 	if refused := c.negotiate(k); refused != nil {
 		return refused
 	}
-	rep := k.route.handle(c, k)
+	rep := c.refuseDown(k)
+	if rep == nil {
+		rep = k.route.handle(c, k)
+	}
 	setMicroversion(rep.header, k.mv)
 	return rep
 }

@@ -58,9 +58,13 @@ type server struct {
 	// forgotten says that nobody works on its build any more.
 	forgotten bool
 	gone      bool // GET answers 404
-	hidden    bool // in a cell that does not answer
-	locked    string
-	lockNote  string
+	hidden    bool // in a cell of its own that does not answer
+	cell      string
+	mapped    bool // a cell has it; before that it is in the API's database alone
+	// queuedForDelete says that a delete was accepted, which the API's database remembers.
+	queuedForDelete bool
+	locked          string
+	lockNote        string
 
 	flavor      flavor
 	imageID     string            // empty if it boots from a volume
@@ -70,6 +74,7 @@ type server struct {
 	tags        []string
 	keyName     string
 	zone        string
+	pinned      string // the zone that its create asked for
 	hostname    string
 	userData    string
 	configDrive bool
@@ -151,6 +156,7 @@ var eventOf = map[string]EventKind{
 func (c *Cloud) setTask(s *server, task string) { s.task, s.updated = task, c.now }
 
 func (c *Cloud) addServer(s *server) {
+	s.cell = c.nextCell()
 	c.servers[s.id] = s
 	c.live.put(s.id, s)
 }

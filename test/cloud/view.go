@@ -59,7 +59,7 @@ func (v *View) ofServer(s *server) ServerView {
 	return ServerView{
 		ID: s.id, Name: s.name, Project: s.project.name, Cluster: s.metadata[metadataCluster], Status: s.status(), TaskState: s.task,
 		Created: s.created, Launched: s.launched, ImageID: s.imageID, FlavorID: s.flavor.id, Metadata: s.metadata, Tags: s.tags,
-		Writes: writes, Written: v.cloud.machineOf(s).highest, Running: s.disk.running, Ended: s.ended(), Hidden: s.hidden,
+		Writes: writes, Written: v.cloud.machineOf(s).highest, Running: s.disk.running, Ended: s.ended(), Hidden: v.cloud.unreachable(s),
 		server: s, cloud: v.cloud,
 	}
 }
