@@ -62,6 +62,10 @@ type Cloud struct {
 	failures    map[failureKey]string
 	snapshots   int // createImage calls accepted so far
 	placements  int // servers put into a cell so far
+	hosts       []*host
+	hostTurn    int // of the host that is next
+	conductor   service
+	scheduler   service
 	// downCells are the cells that are down, with the number of the outage.
 	downCells map[string]int
 
@@ -80,7 +84,7 @@ func New(opts Options) *Cloud {
 		opts: opts, clock: opts.Clock, ledger: &Ledger{most: opts.LedgerSize}, now: opts.Clock.Now(), url: strings.TrimSuffix(opts.URL, "/"), hooks: opts.Hooks,
 		tokens: map[string]*token{}, servers: map[string]*server{}, keypairs: map[string]map[string]*keypair{},
 		machines: map[machineKey]*machine{}, failures: map[failureKey]string{},
-		watchers: map[int]func(ServerEvent){}, downCells: map[string]int{},
+		watchers: map[int]func(ServerEvent){}, downCells: map[string]int{}, hosts: newHosts(opts.Hosts),
 	}
 	c.rng = newRand(opts.Seed)
 	c.maxMV = mustMinor(opts.MaxMicroversion)

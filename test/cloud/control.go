@@ -12,7 +12,9 @@ type failure string
 
 const (
 	failSchedule failure = "schedule"
+	failPlace    failure = "place"
 	failSpawn    failure = "spawn"
+	failGuest    failure = "guest"
 	failPause    failure = "pause"
 	failSnapshot failure = "snapshot"
 )
@@ -28,7 +30,18 @@ func (c *Cloud) ForgetNextBuild(serverName string) {
 	c.failNext(failSchedule, serverName, "forgotten")
 }
 
-// FailNextSpawn makes the next boot of a server of that name ("" is any) end in ERROR with this message.
+// FailNextSchedule makes the next build of a server of that name ("" is any) end in ERROR with this message before it has a host: nothing
+// of it ever ran, and no compute host has an event.
+func (c *Cloud) FailNextSchedule(serverName, message string) {
+	c.failNext(failPlace, serverName, message)
+}
+
+// FailNextGuest makes the next boot of a server of that name ("" is any) fail when its guest has just started: it is destroyed, and the
+// server in ERROR has no host, no power state and no launched_at. Only the event of its build shows that it was on a host.
+func (c *Cloud) FailNextGuest(serverName, message string) { c.failNext(failGuest, serverName, message) }
+
+// FailNextSpawn makes the next boot of a server of that name ("" is any) end in ERROR with this message, on its host and before its
+// guest starts.
 func (c *Cloud) FailNextSpawn(serverName, message string) { c.failNext(failSpawn, serverName, message) }
 
 // FailNextPause makes the next pause of a server of that name ("" is any) fail on the hypervisor: it was accepted and the server stays ACTIVE.

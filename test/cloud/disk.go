@@ -44,7 +44,7 @@ func (d *disk) settle(now time.Time, interval time.Duration) {
 func (c *Cloud) writesOf(s *server) int64 {
 	s.disk.settle(c.now, c.opts.WriteInterval)
 	m := c.machineOf(s)
-	if s.disk.writes > m.highest && !s.launched.IsZero() {
+	if s.disk.writes > m.highest && s.ran {
 		m.highest, m.at = s.disk.writes, c.now
 	}
 	return s.disk.writes
@@ -69,6 +69,7 @@ func (c *Cloud) setRunning(s *server, running bool) {
 				Project: s.project.name, Name: s.name, ServerID: s.id, Highest: m.highest, Started: writes, At: c.now,
 			})
 		}
+		s.ran = true
 		s.disk.writes++
 		s.disk.since, s.disk.rest = c.now, 0
 	}

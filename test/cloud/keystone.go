@@ -8,8 +8,8 @@ import (
 
 type project struct {
 	id, name string
-	hostID   string // of the only host, as this project sees it
 	quota    Quota
+	hostIDs  map[string]string // of hosts by name, as this project sees them
 }
 
 type user struct {
@@ -145,8 +145,7 @@ func (c *Cloud) projectNamed(name string) *project {
 	if p := c.projects.find(func(p *project) bool { return p.name == name }); p != nil {
 		return p
 	}
-	p := &project{id: c.newHexID(), name: name, quota: *c.opts.Quotas}
-	p.hostID = hostIDFor(p.id)
+	p := &project{id: c.newHexID(), name: name, quota: *c.opts.Quotas, hostIDs: map[string]string{}}
 	c.projects.put(p.id, p)
 	c.addSecurityGroup(p, "default", "Default security group")
 	return p

@@ -27,20 +27,28 @@ func (c *Cloud) serverAction(k *call) *reply {
 	return do(k, s)
 }
 
-func (c *Cloud) pause(k *call, s *server) *reply {
-	return c.begin(k, s, change{name: "pause", from: []string{vmActive}, task: taskPausing, takes: c.opts.Latencies.Pause, to: vmPaused, fail: failPause})
+func (c *Cloud) pause(k *call, s *server) *reply { return c.begin(k, s, c.pausing()) }
+
+func (c *Cloud) unpause(k *call, s *server) *reply { return c.begin(k, s, c.unpausing()) }
+
+func (c *Cloud) start(k *call, s *server) *reply { return c.begin(k, s, c.starting()) }
+
+func (c *Cloud) stop(k *call, s *server) *reply { return c.begin(k, s, c.stopping()) }
+
+func (c *Cloud) pausing() change {
+	return change{name: "pause", from: []string{vmActive}, task: taskPausing, takes: c.opts.Latencies.Pause, to: vmPaused, fail: failPause}
 }
 
-func (c *Cloud) unpause(k *call, s *server) *reply {
-	return c.begin(k, s, change{name: "unpause", from: []string{vmPaused}, task: taskUnpausing, takes: c.opts.Latencies.Unpause, to: vmActive})
+func (c *Cloud) unpausing() change {
+	return change{name: "unpause", from: []string{vmPaused}, task: taskUnpausing, takes: c.opts.Latencies.Unpause, to: vmActive}
 }
 
-func (c *Cloud) start(k *call, s *server) *reply {
-	return c.begin(k, s, change{name: "start", from: []string{vmStopped}, task: taskPoweringOn, takes: c.opts.Latencies.Start, to: vmActive})
+func (c *Cloud) starting() change {
+	return change{name: "start", from: []string{vmStopped}, task: taskPoweringOn, takes: c.opts.Latencies.Start, to: vmActive}
 }
 
-func (c *Cloud) stop(k *call, s *server) *reply {
-	return c.begin(k, s, change{name: "stop", from: []string{vmActive, vmError}, task: taskPoweringOff, takes: c.opts.Latencies.Stop, to: vmStopped})
+func (c *Cloud) stopping() change {
+	return change{name: "stop", from: []string{vmActive, vmError}, task: taskPoweringOff, takes: c.opts.Latencies.Stop, to: vmStopped}
 }
 
 // change is an action that leads from one vm_state to another.
@@ -59,18 +67,45 @@ func (c *Cloud) begin(k *call, s *server, a change) *reply {
 	}
 	c.record(s, k, a.name)
 	c.setTask(s, a.task)
-	c.after(a.takes, func() {
-		if s.task != a.task {
-			return // deleted meanwhile
+	c.onHost(s, a.takes, func(late bool) {
+		switch {
+		case s.task == a.task:
+			c.perform(s, a)
+		case late && s.task == taskNone && !s.ended():
+			c.performLate(s, a)
 		}
-		c.setTask(s, taskNone)
-		failed := a.fail != "" && c.takeFailure(a.fail, s.name) != ""
-		if !failed {
-			c.setVM(s, a.to)
-		}
-		c.finishAction(s, a.name, failed)
 	})
 	return empty(http.StatusAccepted)
+}
+
+// perform is what nova-compute does for a change: the hypervisor's part first, then that of the database.
+func (c *Cloud) perform(s *server, a change) {
+	c.beginEvent(s, a.name, computeEvents[a.name], s.host)
+	if c.dies(KillPoint("before "+a.name), s) {
+		return
+	}
+	failed := a.fail != "" && c.takeFailure(a.fail, s.name) != ""
+	if !failed {
+		c.setDomain(s, powerOf[a.to])
+		if c.dies(KillPoint("after "+a.name), s) {
+			return
+		}
+	}
+	c.setTask(s, taskNone)
+	if !failed {
+		c.setVM(s, a.to)
+	}
+	c.finishAction(s, a.name, failed)
+}
+
+// performLate is a change of which nova-compute hears after a start at which it has cleared the task already. The hypervisor does it, and
+// saving it fails: an ACTIVE server is left with a domain that is paused. A task that was taken up again at the start is done.
+func (c *Cloud) performLate(s *server, a change) {
+	if a.task == taskPausing {
+		c.beginEvent(s, a.name, computeEvents[a.name], s.host)
+		c.setDomain(s, powerOf[a.to])
+		c.finishAction(s, a.name, true)
+	}
 }
 
 func (c *Cloud) lock(k *call, s *server) *reply {

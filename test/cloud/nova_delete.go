@@ -13,6 +13,10 @@ func (c *Cloud) deleteServer(k *call) *reply {
 	if s.locked != "" {
 		return lockedReply(s)
 	}
+	if c.knownDown(c.hostNamed(s.host)) {
+		c.deleteLocally(s, k)
+		return empty(http.StatusNoContent)
+	}
 	if s.task == taskDeleting || s.task == taskSoftDeleting {
 		return empty(http.StatusNoContent) // it is under way
 	}
@@ -26,12 +30,19 @@ func (c *Cloud) deleteServer(k *call) *reply {
 	return empty(http.StatusNoContent)
 }
 
+// deleteLocally is how the API deletes a server whose nova-compute it knows to be down: at once, and without asking the hypervisor.
+func (c *Cloud) deleteLocally(s *server, k *call) {
+	c.record(s, k, "delete")
+	c.endServer(s)
+}
+
 // startDelete deletes a server for good. One that is still being built is first built to the end; one that never got a host goes at once.
 func (c *Cloud) startDelete(s *server) {
 	if s.task == taskDeleting {
 		return
 	}
-	if s.forgotten || s.vm == vmError && !s.placed {
+	stuck := s.forgotten || (!s.mapped && (c.conductor.down || c.scheduler.down))
+	if stuck || s.vm == vmError && !s.placed {
 		c.endServer(s)
 		return
 	}
@@ -42,13 +53,17 @@ func (c *Cloud) startDelete(s *server) {
 }
 
 func (c *Cloud) awaitEnd(s *server) {
-	c.after(c.opts.Latencies.Delete, func() { c.endServer(s) })
+	c.onHost(s, c.opts.Latencies.Delete, func(bool) {
+		if !c.dies(KillBeforeDelete, s) {
+			c.endServer(s)
+		}
+	})
 }
 
 // softDelete stops a server and hides it from lists. It keeps its ports and its share of the quota until it is reclaimed.
 func (c *Cloud) softDelete(s *server) {
 	c.setTask(s, taskSoftDeleting)
-	c.after(c.opts.Latencies.Delete, func() {
+	c.onHost(s, c.opts.Latencies.Delete, func(bool) {
 		if s.ended() || s.task != taskSoftDeleting {
 			return
 		}

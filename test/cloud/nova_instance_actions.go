@@ -12,7 +12,21 @@ type instanceAction struct {
 	user             *user
 	started, updated time.Time
 	done, failed     bool
+	events           []*actionEvent
 }
+
+// actionEvent is what one service did for an action. It is there from when that service has begun.
+type actionEvent struct {
+	name, host        string
+	started, finished time.Time
+	failed            bool
+}
+
+// The hosts of Nova's other services.
+const (
+	apiHost       = "sim-api-0"
+	conductorHost = "sim-conductor-0"
+)
 
 // record enters an action in the server's history, in the name of the request's user.
 func (c *Cloud) record(s *server, k *call, name string) {
@@ -21,6 +35,28 @@ func (c *Cloud) record(s *server, k *call, name string) {
 
 func (c *Cloud) recordAs(s *server, by *user, requestID, name string) {
 	s.actions = append(s.actions, &instanceAction{name: name, requestID: requestID, user: by, started: c.now, updated: c.now})
+	switch event := computeEvents[name]; {
+	case event == "":
+		c.beginEvent(s, name, "api_"+name, apiHost)
+	case name == "create":
+		// The build has to find a host first.
+	case s.host != "" && !c.hostNamed(s.host).down:
+		c.beginEvent(s, name, event, s.host)
+	}
+}
+
+// beginEvent enters in the newest action of that name, unless it has ended, that a service has begun with it. It does so once.
+func (c *Cloud) beginEvent(s *server, action, event, host string) {
+	for _, a := range slices.Backward(s.actions) {
+		if a.name != action || a.done {
+			continue
+		}
+		if !slices.ContainsFunc(a.events, func(e *actionEvent) bool { return e.name == event && e.finished.IsZero() }) {
+			a.events = append(a.events, &actionEvent{name: event, host: host, started: c.now})
+			a.updated = c.now
+		}
+		return
+	}
 }
 
 // finishAction ends the newest action of that name which has not ended.
@@ -28,6 +64,11 @@ func (c *Cloud) finishAction(s *server, name string, failed bool) {
 	for _, a := range slices.Backward(s.actions) {
 		if a.name == name && !a.done {
 			a.done, a.failed, a.updated = true, failed, c.now
+			for _, e := range a.events {
+				if e.finished.IsZero() {
+					e.finished, e.failed = c.now, failed
+				}
+			}
 			return
 		}
 	}
@@ -42,13 +83,21 @@ func (c *Cloud) historic(k *call) *server {
 	return s
 }
 
+// history returns the actions that a cell has of a server. Before the server has a cell there are none, though its create was accepted.
+func (s *server) history() []*instanceAction {
+	if !s.mapped {
+		return nil
+	}
+	return s.actions
+}
+
 func (c *Cloud) listInstanceActions(k *call) *reply {
 	s := c.historic(k)
 	if s == nil {
 		return noServer(k.id())
 	}
 	views := []object{}
-	for _, a := range slices.Backward(s.actions) {
+	for _, a := range slices.Backward(s.history()) {
 		views = append(views, a.view(k, s))
 	}
 	return answer(http.StatusOK, object{"instanceActions": views})
@@ -59,14 +108,19 @@ func (c *Cloud) showInstanceAction(k *call) *reply {
 	if s == nil {
 		return noServer(k.id())
 	}
-	i := slices.IndexFunc(s.actions, func(a *instanceAction) bool { return a.requestID == k.params["request"] })
+	actions := s.history()
+	i := slices.IndexFunc(actions, func(a *instanceAction) bool { return a.requestID == k.params["request"] })
 	if i < 0 {
 		return novaError(http.StatusNotFound, "Action %s not found", k.params["request"])
 	}
-	a := s.actions[i]
+	a := actions[i]
 	v := a.view(k, s)
 	if k.mv >= 51 {
-		v["events"] = []object{a.event(k, s)}
+		events := []object{}
+		for _, e := range slices.Backward(a.events) {
+			events = append(events, e.view(k, s))
+		}
+		v["events"] = events
 	}
 	return answer(http.StatusOK, object{"instanceAction": v})
 }
@@ -92,20 +146,16 @@ var computeEvents = map[string]string{
 	"attach_interface": "compute_attach_interface",
 }
 
-func (a *instanceAction) event(k *call, s *server) object {
-	name := computeEvents[a.name]
-	if name == "" {
-		name = "api_" + a.name
-	}
-	e := object{"event": name, "start_time": isoMicrosNoZone(a.started.Truncate(time.Second)), "finish_time": nil, "result": nil}
-	if a.done {
-		e["finish_time"], e["result"] = isoMicrosNoZone(a.updated.Truncate(time.Second)), "Success"
-	}
-	if a.failed {
-		e["result"] = "Error"
+func (e *actionEvent) view(k *call, s *server) object {
+	v := object{"event": e.name, "start_time": isoMicrosNoZone(e.started.Truncate(time.Second)), "finish_time": nil, "result": nil}
+	if !e.finished.IsZero() {
+		v["finish_time"], v["result"] = isoMicrosNoZone(e.finished.Truncate(time.Second)), "Success"
+		if e.failed {
+			v["result"] = "Error"
+		}
 	}
 	if k.mv >= 62 {
-		e["hostId"] = hostID(s)
+		v["hostId"] = s.project.hostID(e.host)
 	}
-	return e
+	return v
 }

@@ -50,7 +50,7 @@ func (c *Cloud) startSnapshot(k *call, s *server, name string, metadata map[stri
 	s.snapshotSeq, s.saving, img.source = c.nextSnapshot(), img, s
 	c.record(s, k, "createImage")
 	c.setTask(s, taskImagePending)
-	c.after(c.opts.Latencies.SnapshotPending, func() { c.snapshotStarts(s, img) })
+	c.onHost(s, c.opts.Latencies.SnapshotPending, func(bool) { c.snapshotStarts(s, img) })
 	return img, nil
 }
 
@@ -125,25 +125,26 @@ func (c *Cloud) snapshotReply(k *call, img *image) *reply {
 // the image is still there is seen twice, when the driver asks for it and when it begins to upload.
 
 func (c *Cloud) snapshotStarts(s *server, img *image) {
-	if c.snapshotLost(s, img, taskImagePending) || c.imageLost(s, img, taskImagePending) {
+	c.beginEvent(s, "createImage", computeEvents["createImage"], s.host)
+	if c.snapshotLost(s, img, taskImagePending) || c.imageLost(s, img, taskImagePending) || c.dies(KillBeforeSnapshot, s) {
 		return
 	}
 	c.setTask(s, taskImageSnapshot)
-	c.after(c.opts.Latencies.SnapshotStart, func() { c.snapshotExtracts(s, img) })
+	c.onHost(s, c.opts.Latencies.SnapshotStart, func(bool) { c.snapshotExtracts(s, img) })
 }
 
 // snapshotExtracts is the moment of the cut.
 func (c *Cloud) snapshotExtracts(s *server, img *image) {
-	if c.snapshotLost(s, img, taskImageSnapshot) {
+	if c.snapshotLost(s, img, taskImageSnapshot) || c.dies(KillBeforeExtract, s) {
 		return
 	}
 	img.writes, img.cutAt, img.cutRunning, img.machine = c.writesOf(s), c.now, s.disk.running, s.name
 	c.setTask(s, taskImageExtract)
-	c.after(c.opts.Latencies.SnapshotExtract, func() { c.snapshotUploads(s, img) })
+	c.onHost(s, c.opts.Latencies.SnapshotExtract, func(bool) { c.snapshotUploads(s, img) })
 }
 
 func (c *Cloud) snapshotUploads(s *server, img *image) {
-	if c.snapshotLost(s, img, taskImageExtract) {
+	if c.snapshotLost(s, img, taskImageExtract) || c.dies(KillBeforeUpload, s) {
 		return
 	}
 	if c.takeFailure(failSnapshot, s.name) != "" {
@@ -159,11 +160,14 @@ func (c *Cloud) snapshotUploads(s *server, img *image) {
 	if of := c.opts.Latencies.SnapshotUploadOf; of != nil {
 		takes = of(c.serverState(s))
 	}
-	c.after(takes, func() { c.snapshotArrives(s, img) })
+	c.onHost(s, takes, func(bool) { c.snapshotArrives(s, img) })
 }
 
 // snapshotArrives ends the upload. That goes on even if the server or the image has been deleted meanwhile; the latter is an error then.
 func (c *Cloud) snapshotArrives(s *server, img *image) {
+	if c.dies(KillInUpload, s) {
+		return
+	}
 	if c.images.get(img.id) == nil {
 		c.snapshotEnds(s, img, taskImageUpload, true)
 		return
@@ -179,7 +183,7 @@ func (c *Cloud) snapshotArrives(s *server, img *image) {
 	img.status, img.size, img.updated = imageActive, size, c.now
 	img.diskFormat, img.containerFormat = "qcow2", "bare"
 	maps.Copy(img.props, map[string]string{"image_location": "snapshot", "image_state": "available", "owner_id": img.owner.id})
-	c.after(c.opts.Latencies.SnapshotClear, func() { c.snapshotEnds(s, img, taskImageUpload, false) })
+	c.onHost(s, c.opts.Latencies.SnapshotClear, func(bool) { c.snapshotEnds(s, img, taskImageUpload, false) })
 }
 
 // uploadBreaks lets a server go whose snapshot was deleted during its upload, on a cloud that breaks it off.

@@ -61,7 +61,7 @@ func (c *Cloud) writeFields(w *jsonWriter, k *call, s *server) {
 	w.text("tenant_id", s.project.id)
 	w.text("user_id", s.user.id)
 	w.value("metadata", s.metadata)
-	w.text("hostId", hostID(s))
+	w.text("hostId", s.project.hostID(s.host))
 	c.writeImage(w, k, s)
 	c.writeFlavor(w, k, s)
 	w.time("created", s.created, layoutSeconds)
@@ -129,17 +129,16 @@ func (s *server) shownZone() string {
 	return s.zone
 }
 
-func hostID(s *server) string {
-	if !s.placed {
+// hostID is what Nova shows of a host: a hash with which two projects can't compare notes, and nothing where there is no host.
+func (p *project) hostID(host string) string {
+	if host == "" {
 		return ""
 	}
-	return s.project.hostID
-}
-
-// hostIDFor is what Nova shows of a host: a hash with which two projects can't compare notes.
-func hostIDFor(projectID string) string {
-	sum := sha256.Sum224([]byte(projectID + "sim-compute-0"))
-	return hex.EncodeToString(sum[:])
+	if p.hostIDs[host] == "" {
+		sum := sha256.Sum224([]byte(p.id + host))
+		p.hostIDs[host] = hex.EncodeToString(sum[:])
+	}
+	return p.hostIDs[host]
 }
 
 func (c *Cloud) writeImage(w *jsonWriter, k *call, s *server) {

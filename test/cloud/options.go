@@ -45,6 +45,8 @@ type Options struct {
 	Zones []string
 	// Cells are the names of Nova's cells; "cell1" if none. Each new server goes to the next one.
 	Cells []string
+	// Hosts are the names of the compute hosts; "sim-compute-0" if none. Servers go to them in turn.
+	Hosts []string
 	// DownCells says how Nova answers while a cell is down.
 	DownCells DownCells
 
@@ -70,8 +72,10 @@ type Latencies struct {
 	Op map[string]time.Duration
 	// Schedule is from a create to the binding of ports. Two creates with one port within it both succeed at first.
 	Schedule time.Duration
-	// Spawn is from the binding of ports to ACTIVE.
-	Spawn time.Duration
+	// Spawn is from the binding of ports to the start of the guest, Save from there to ACTIVE with launched_at.
+	Spawn, Save time.Duration
+	// PowerSync is from a restart of nova-compute to its first look at the power states of its servers.
+	PowerSync time.Duration
 	// Pause, Unpause, Start and Stop are the times of these actions.
 	Pause, Unpause, Start, Stop time.Duration
 	// Delete is from the request to the end of the server.
@@ -100,7 +104,7 @@ func TestBedLatencies() Latencies {
 			"keystone.token.create": 250 * ms, "nova.server.create": 900 * ms, "nova.server.createImage": 500 * ms,
 			"nova.server.delete": 150 * ms,
 		},
-		Schedule: 1500 * ms, Spawn: 2000 * ms,
+		Schedule: 1500 * ms, Spawn: 1700 * ms, Save: 300 * ms, PowerSync: 30_000 * ms,
 		Pause: 600 * ms, Unpause: 600 * ms, Start: 800 * ms, Stop: 800 * ms,
 		Delete: 1200 * ms, Deleted: 300 * ms,
 		SnapshotPending: 300 * ms, SnapshotStart: 300 * ms, SnapshotExtract: 100 * ms, SnapshotUpload: 600 * ms,
@@ -117,7 +121,7 @@ func (l Latencies) Scaled(f float64) Latencies {
 		out.Op[op] = scale(d)
 	}
 	for _, d := range []*time.Duration{
-		&out.API, &out.Schedule, &out.Spawn, &out.Pause, &out.Unpause, &out.Start, &out.Stop, &out.Delete, &out.Deleted,
+		&out.API, &out.Schedule, &out.Spawn, &out.Save, &out.PowerSync, &out.Pause, &out.Unpause, &out.Start, &out.Stop, &out.Delete, &out.Deleted,
 		&out.SnapshotPending, &out.SnapshotStart, &out.SnapshotExtract, &out.SnapshotUpload, &out.SnapshotClear, &out.SnapshotBreak,
 	} {
 		*d = scale(*d)
@@ -189,6 +193,9 @@ func (o Options) withDefaults() Options {
 	}
 	if len(o.Cells) == 0 {
 		o.Cells = []string{"cell1"}
+	}
+	if len(o.Hosts) == 0 {
+		o.Hosts = []string{"sim-compute-0"}
 	}
 	if o.Quotas == nil {
 		q := DefaultQuota()

@@ -123,9 +123,13 @@ func (c *Cloud) seedShared(cl *Cluster) {
 func (c *Cloud) seedServer(cl *Cluster, role string, index int, name string) *server {
 	s := c.clusterServer(cl, role, name)
 	s.placed, s.mapped = true, true
+	if h := c.pickHost(); h != nil {
+		s.host, s.chosen = h.name, h.name
+	}
 	c.seedPort(cl, s, role, index)
 	c.bindAll(s)
 	c.recordAs(s, s.user, "req-"+c.newID(), "create")
+	c.beginEvent(s, "create", computeEvents["create"], s.host)
 	c.finishAction(s, "create", false)
 	c.setVM(s, vmActive)
 	return s

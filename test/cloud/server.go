@@ -39,8 +39,11 @@ var statusOf = map[string]string{
 	vmDeleted: "DELETED", vmSoftDeleted: "SOFT_DELETED",
 }
 
-// powerOf is the power state that goes with a vm_state; others are 0, none.
-var powerOf = map[string]int{vmActive: 1, vmPaused: 3, vmStopped: 4, vmSuspended: 4, vmSoftDeleted: 4}
+// powerOf is the power state that goes with a vm_state; others are 0, none. libvirt keeps a suspended guest on disk and its domain is
+// shut down.
+var powerOf = map[string]int{
+	vmActive: powerRunning, vmPaused: powerPaused, vmStopped: powerShutdown, vmSuspended: powerShutdown, vmSoftDeleted: powerShutdown,
+}
 
 type server struct {
 	id, name    string
@@ -51,10 +54,13 @@ type server struct {
 
 	created, updated, launched, terminated time.Time
 
-	vm, task string
-	power    int
-	fault    *fault
-	placed   bool // a host was found for it
+	vm, task      string
+	power, domain int // what Nova last saw, and what the hypervisor has
+	fault         *fault
+	placed        bool   // it is on a host
+	host          string // that host
+	chosen        string // the scheduler's choice, of which nova-compute may not know yet
+	ran           bool   // its domain has run
 	// forgotten says that nobody works on its build any more.
 	forgotten bool
 	gone      bool // GET answers 404
@@ -135,15 +141,14 @@ func (s *server) volumeBooted() bool {
 	return slices.ContainsFunc(s.attachments, func(a *attachment) bool { return a.root })
 }
 
-// setVM changes the vm_state, and with it the power state and whether the disk is written to.
+// setVM changes the vm_state, and with it the domain and the power state that Nova shows.
 func (c *Cloud) setVM(s *server, vm string) {
-	running := vm == vmActive
-	if running && s.launched.IsZero() {
+	if vm == vmActive && s.launched.IsZero() {
 		s.launched = c.now
 	}
-	c.setRunning(s, running)
+	c.setDomain(s, powerOf[vm])
 	was := s.vm
-	s.vm, s.power, s.updated = vm, powerOf[vm], c.now
+	s.vm, s.power, s.updated = vm, s.domain, c.now
 	if kind := eventOf[vm]; kind != "" && was != vm {
 		c.notify(kind, s)
 	}
@@ -207,6 +212,10 @@ type Server struct {
 	Fault string
 	// Volumes are the IDs of those attached, the root first.
 	Volumes []string
+	// Host is the name of its compute host, if it has one.
+	Host string
+	// Ran says that its guest has run, be it for a moment.
+	Ran bool
 	// Writes is how often the server has written to its disk, from the beginning of the disk.
 	Writes int64
 }
@@ -217,7 +226,7 @@ func (c *Cloud) serverState(s *server) Server {
 		PowerState: s.power, Created: s.created, Launched: s.launched, Terminated: s.terminated, ImageID: s.imageID,
 		FlavorID: s.flavor.id, FlavorName: s.flavor.name, Metadata: maps.Clone(s.metadata), Tags: slices.Clone(s.tags),
 		KeyName: s.keyName, Zone: s.zone, Hostname: s.hostname, UserData: s.userData, ConfigDrive: s.configDrive, Locked: s.locked,
-		Writes: c.writesOf(s),
+		Host: s.host, Ran: s.ran, Writes: c.writesOf(s),
 	}
 	if s.description != nil {
 		out.Description = *s.description

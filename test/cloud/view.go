@@ -43,8 +43,8 @@ type ServerView struct {
 	Tags     []string
 	// Writes is how often it has written to its disk, Written the most that any server of this name of the project ever had.
 	Writes, Written int64
-	// Running says that its guest is: it writes.
-	Running bool
+	// Running says that its guest is: it writes. Ran says that it has, be it for a moment.
+	Running, Ran bool
 	// Ended says that it holds nothing any more, though GET still shows it.
 	Ended bool
 	// Hidden says that lists leave it out, its cell being down.
@@ -59,7 +59,7 @@ func (v *View) ofServer(s *server) ServerView {
 	return ServerView{
 		ID: s.id, Name: s.name, Project: s.project.name, Cluster: s.metadata[metadataCluster], Status: s.status(), TaskState: s.task,
 		Created: s.created, Launched: s.launched, ImageID: s.imageID, FlavorID: s.flavor.id, Metadata: s.metadata, Tags: s.tags,
-		Writes: writes, Written: v.cloud.machineOf(s).highest, Running: s.disk.running, Ended: s.ended(), Hidden: v.cloud.unreachable(s),
+		Writes: writes, Written: v.cloud.machineOf(s).highest, Running: s.disk.running, Ran: s.ran, Ended: s.ended(), Hidden: v.cloud.unreachable(s),
 		server: s, cloud: v.cloud,
 	}
 }
