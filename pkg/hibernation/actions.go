@@ -10,80 +10,70 @@ import (
 	"github.com/overwinter/overwinter/pkg/openstackclient"
 )
 
-// Instance actions, in Nova's words.
-const (
-	actionPause       = "pause"
-	actionCreateImage = "createImage"
-	actionDelete      = "delete"
-	actionFailed      = "Error"
-)
-
-// letsRun tells whether an action may have let a machine run that did not, so that it wrote more than its snapshot holds. What
-// is plugged into a paused server, or taken from it, and who may touch it, changes nothing of its disk (the names are those in
-// nova/compute/instance_actions.py).
-func letsRun(action string) bool {
-	switch action {
-	case actionCreateImage, actionDelete, "attach_interface", "detach_interface", "attach_volume", "detach_volume", "lock", "unlock":
-		return false
-	}
-	return true
-}
-
 // cutTimes is when, by Nova's clock, one server was paused and its first snapshot was asked for.
 type cutTimes struct {
 	paused, shot time.Time
 }
 
-// histories returns what was done to the machines' servers, newest first, by server. One that is gone has none.
-func (s *Session) histories(ctx context.Context, machines []*Machine) (map[string][]instanceactions.InstanceAction, error) {
-	lists := make([][]instanceactions.InstanceAction, len(machines))
-	err := s.each(ctx, len(machines), func(ctx context.Context, i int) (err error) {
-		lists[i], err = s.cloud.ListServerActions(ctx, machines[i].ServerID)
+// histories returns what was done to the machines' servers, by server.
+func (s *Session) histories(ctx context.Context, machines []*Machine) (map[string]history, error) {
+	lists := make([]history, len(machines))
+	err := s.each(ctx, len(machines), func(ctx context.Context, i int) error {
+		entries, err := s.cloud.ListServerActions(ctx, machines[i].ServerID)
 		if openstackclient.IsNotFound(err) {
 			return nil
 		}
+		lists[i] = history{known: err == nil, entries: entries}
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	byServer := make(map[string][]instanceactions.InstanceAction, len(machines))
+	byServer := make(map[string]history, len(machines))
 	for i, m := range machines {
 		byServer[m.ServerID] = lists[i]
 	}
 	return byServer, nil
 }
 
-// proveStill finds out from the servers' own histories whether nothing of the cluster ran between the last pause and the
-// first snapshot, nor since. What a list shows is not enough: a server may have been unpaused and paused again between
-// two looks. It notes for each machine by what this can be told later.
-func (s *Session) proveStill(ctx context.Context, machines []*Machine) error {
-	histories, err := s.histories(ctx, machines)
-	if err != nil {
-		return err
-	}
-	if s.record.behindSeal() {
-		// Its siblings are gone, so there is nothing to be consistent with but each machine with itself.
-		for _, m := range machines {
-			if _, err := lastCut(m, histories[m.ServerID]); err != nil {
-				return err
-			}
-		}
-	} else if err := checkHistories(machines, histories); err != nil {
-		return err
-	}
+// unread names the machines whose servers' histories Nova does not show.
+func unread(machines []*Machine, histories map[string]history) []string {
+	var out []string
 	for _, m := range machines {
-		m.Still = lastOther(histories[m.ServerID])
+		if !histories[m.ServerID].known {
+			out = append(out, m.Name+": Nova does not show what was done to its server; waiting for an answer")
+		}
 	}
-	return nil
+	return out
 }
 
-// lastOther returns the newest entry of a history that may have changed the disk or let the server run.
-func lastOther(history []instanceactions.InstanceAction) *Action {
-	for _, a := range history {
-		if a.Action != actionCreateImage && a.Action != actionDelete {
-			return actionOf(a)
+// proveStill finds out from the servers' own histories whether nothing of the cluster ran between the last pause and the
+// first snapshot, nor since. What a list shows is not enough: a server may have been unpaused and paused again between
+// two looks. It returns the histories that this is proved by, and names the machines whose history Nova does not show.
+func (s *Session) proveStill(ctx context.Context, machines []*Machine) (histories map[string]history, waiting []string, err error) {
+	histories, err = s.histories(ctx, machines)
+	if err != nil {
+		return nil, nil, err
+	}
+	if waiting := unread(machines, histories); len(waiting) > 0 {
+		return nil, waiting, nil
+	}
+	if !s.record.behindSeal() {
+		return histories, nil, checkHistories(machines, histories)
+	}
+	// Its siblings are gone, so there is nothing to be consistent with but each machine with itself.
+	for _, m := range machines {
+		if _, err := lastCut(m, histories[m.ServerID]); err != nil {
+			return nil, nil, err
 		}
+	}
+	return histories, nil, nil
+}
+
+// lastTouch returns the newest entry of a history that may have changed the disk or let the server run; nil if there is none.
+func lastTouch(h history) *Action {
+	if touching := h.touching(); len(touching) > 0 {
+		return actionOf(touching[0])
 	}
 	return nil
 }
@@ -92,13 +82,33 @@ func actionOf(a instanceactions.InstanceAction) *Action {
 	return &Action{Name: a.Action, RequestID: a.RequestID, At: a.StartTime.UTC()}
 }
 
-// is tells whether an entry in a history is the remembered one.
+// is reports whether an entry in a history is the remembered one.
 func (a *Action) is(entry instanceactions.InstanceAction) bool {
 	return a.Name == entry.Action && a.RequestID == entry.RequestID && a.At.Equal(entry.StartTime)
 }
 
-// notStill returns the machines to which something was done since their snapshots were sealed.
-func (s *Session) notStill(ctx context.Context, machines []*Machine) (map[*Machine]string, error) {
+// doubt is why a server may not be as it was snapshotted.
+type doubt int
+
+const (
+	// noDoubt says that its history shows nothing that matters.
+	noDoubt doubt = iota
+	// notTold says that Nova does not show its history now.
+	notTold
+	// mayHaveRun says that a new snapshot is needed.
+	mayHaveRun
+	// mayBeReplaced says that the disk may be another one, so that nothing may take the snapshot's place.
+	mayBeReplaced
+)
+
+// moved is a doubt about a machine, with the words for a person.
+type moved struct {
+	doubt doubt
+	why   string
+}
+
+// sinceSeal returns what was done to the machines since their snapshots were sealed.
+func (s *Session) sinceSeal(ctx context.Context, machines []*Machine) (map[*Machine]moved, error) {
 	if s.sealed {
 		return nil, nil
 	}
@@ -106,22 +116,41 @@ func (s *Session) notStill(ctx context.Context, machines []*Machine) (map[*Machi
 	if err != nil {
 		return nil, err
 	}
-	moved := map[*Machine]string{}
+	out := make(map[*Machine]moved, len(machines))
 	for _, m := range machines {
-		late := firstSince(m.Still, histories[m.ServerID])
-		switch {
-		case m.Still == nil || !reachesTo(m.Still, histories[m.ServerID]):
-			moved[m] = fmt.Sprintf("%s: its history in Nova does not show that it stayed as it was snapshotted", m.Name)
-		case late != nil:
-			moved[m] = fmt.Sprintf("%s: somebody asked for %q after its snapshot", m.Name, late.Name)
+		out[m] = m.movedSince(histories[m.ServerID])
+	}
+	return out, nil
+}
+
+// movedSince compares a machine's history with the last thing that was done to it before its snapshot.
+func (m *Machine) movedSince(h history) moved {
+	if !h.known {
+		return moved{notTold, m.Name + ": Nova does not show what was done to its server; waiting for an answer"}
+	}
+	if m.Still == nil || !reachesTo(m.Still, h) {
+		return moved{mayHaveRun, fmt.Sprintf("%s: its history in Nova does not show that it stayed as it was snapshotted", m.Name)}
+	}
+	found := moved{}
+	for _, entry := range h.touching() {
+		if m.Still.is(entry) {
+			break
+		}
+		why := fmt.Sprintf("%s: somebody asked for %q after its snapshot", m.Name, entry.Action)
+		switch effectOf(entry) {
+		case replaces:
+			return moved{mayBeReplaced, why}
+		case runs:
+			found = moved{mayHaveRun, why}
+		case keeps:
 		}
 	}
-	return moved, nil
+	return found
 }
 
 // checkHistories is the proof itself. Nova's times are whole seconds and of one clock. When a server that was off all the
 // time was snapshotted does not matter: its disk did not change.
-func checkHistories(machines []*Machine, histories map[string][]instanceactions.InstanceAction) error {
+func checkHistories(machines []*Machine, histories map[string]history) error {
 	var firstPause, lastPause, firstShot time.Time
 	for _, m := range machines {
 		t, err := lastCut(m, histories[m.ServerID])
@@ -147,14 +176,15 @@ func checkHistories(machines []*Machine, histories map[string][]instanceactions.
 	return nothingElse(machines, histories, firstPause)
 }
 
-// nothingElse fails if anything but pauses, snapshots and its end was asked of a server after the first pause; zero: there was none.
-func nothingElse(machines []*Machine, histories map[string][]instanceactions.InstanceAction, firstPause time.Time) error {
+// nothingElse fails if anything but pauses was asked of a server after the first pause that may have changed its disk or let
+// it run. A zero time says that no server was paused.
+func nothingElse(machines []*Machine, histories map[string]history, firstPause time.Time) error {
 	if firstPause.IsZero() {
 		return nil
 	}
 	for _, m := range machines {
-		for _, a := range histories[m.ServerID] {
-			if a.Action != actionPause && a.Action != actionCreateImage && a.Action != actionDelete && a.StartTime.After(firstPause) {
+		for _, a := range histories[m.ServerID].touching() {
+			if a.Action != actionPause && a.StartTime.After(firstPause) {
 				return abandon("%s: somebody asked for %q while the cluster was being hibernated", m.Name, a.Action)
 			}
 		}
@@ -162,15 +192,15 @@ func nothingElse(machines []*Machine, histories map[string][]instanceactions.Ins
 	return nil
 }
 
-// lastCut reads one history, newest first: nothing but snapshots, and the server's end, may have come after the pause.
-func lastCut(m *Machine, history []instanceactions.InstanceAction) (cutTimes, error) {
+// lastCut reads one history: nothing that matters may have come after the pause.
+func lastCut(m *Machine, h history) (cutTimes, error) {
 	var t cutTimes
-	for _, a := range history {
+	for _, a := range h.entries {
 		switch {
-		case a.Action == actionDelete:
-			continue
 		case a.Action == actionCreateImage:
 			t.shot = a.StartTime
+			continue
+		case effectOf(a) == keeps:
 			continue
 		case t.shot.IsZero():
 			return t, abandon("%s: somebody asked for %q after its snapshot", m.Name, a.Action)

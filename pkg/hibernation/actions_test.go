@@ -9,9 +9,9 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// history reads "pause@10 createImage@20" as a server's actions with the seconds at which they were asked for, and returns
+// historyOf reads "pause@10 createImage@20" as a server's actions with the seconds at which they were asked for, and returns
 // them as Nova lists them, newest first.
-func history(t *testing.T, text string) []instanceactions.InstanceAction {
+func historyOf(t *testing.T, text string) history {
 	t.Helper()
 	var list []instanceactions.InstanceAction
 	for _, word := range strings.Fields(text) {
@@ -20,7 +20,7 @@ func history(t *testing.T, text string) []instanceactions.InstanceAction {
 		NewWithT(t).Expect(err).NotTo(HaveOccurred())
 		list = append([]instanceactions.InstanceAction{{Action: action, StartTime: someday.Add(at)}}, list...)
 	}
-	return list
+	return history{known: true, entries: list}
 }
 
 // A historyCase is what the machines of a cut were before, with their histories; and what is found.
@@ -104,11 +104,11 @@ func checkHistoryCases(t *testing.T, cases map[string]historyCase) {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			var machines []*Machine
-			histories := map[string][]instanceactions.InstanceAction{}
+			histories := map[string]history{}
 			for i, before := range test.before {
 				id := string(rune('0' + i))
 				machines = append(machines, &Machine{Name: "m-" + id, ServerID: id, Before: before})
-				histories[id] = history(t, test.histories[i])
+				histories[id] = historyOf(t, test.histories[i])
 			}
 			err := checkHistories(machines, histories)
 			if test.why == "" {

@@ -13,7 +13,7 @@ func (s *Session) active(ctx context.Context) (Progress, error) {
 	if _, err := s.look(ctx, false); err != nil {
 		return Progress{}, err
 	}
-	off := map[string]*openstackclient.Server{}
+	stopped := map[string]*openstackclient.Server{}
 	var bringUp []*Machine
 	var waiting []string
 	for _, m := range s.record.wanted() {
@@ -25,15 +25,18 @@ func (s *Session) active(ctx context.Context) (Progress, error) {
 			return s.pending(StageWaitingToStart, s.soon(), []string{m.Name + ": its server is gone"}), s.vanished(ctx, m)
 		}
 		s.noteRan(m, srv)
-		if srv.Status == statusActive {
+		switch conditionOf(srv) {
+		case running:
 			continue
-		}
-		if srv.TaskState == "" && !locked(srv) && (srv.Status == statusShutoff || srv.Status == statusPaused) {
-			off[m.Name], bringUp = srv, append(bringUp, m)
+		case paused, off:
+			if srv.TaskState == "" && !locked(srv) {
+				stopped[m.Name], bringUp = srv, append(bringUp, m)
+			}
+		case unknown, gone, ended, softDeleted, building, failed, changing, parked:
 		}
 		waiting = append(waiting, lagging(m.Name, srv))
 	}
-	if err := s.act(ctx, bringUp, func(ctx context.Context, m *Machine) error { return s.bringBack(ctx, off[m.Name]) }); err != nil {
+	if err := s.act(ctx, bringUp, func(ctx context.Context, m *Machine) error { return s.bringBack(ctx, stopped[m.Name]) }); err != nil {
 		return Progress{}, err
 	}
 	if len(waiting) > 0 {
@@ -44,7 +47,7 @@ func (s *Session) active(ctx context.Context) (Progress, error) {
 
 // noteRan remembers that a machine has run: from then on its snapshot is out of date.
 func (s *Session) noteRan(m *Machine, srv *openstackclient.Server) {
-	if !srv.LaunchedAt.IsZero() && !m.Creation.Ran {
+	if hasRun(srv) && !m.Creation.Ran {
 		m.Creation.Ran, s.dirty = true, true
 	}
 }
@@ -52,6 +55,9 @@ func (s *Session) noteRan(m *Machine, srv *openstackclient.Server) {
 func lagging(name string, srv *openstackclient.Server) string {
 	if srv.TaskState != "" {
 		return fmt.Sprintf("%s: %s, %s", name, srv.Status, srv.TaskState)
+	}
+	if conditionOf(srv) == unknown {
+		return unanswered(name, srv)
 	}
 	if locked(srv) {
 		return fmt.Sprintf("%s: %s and locked, so that Nova refuses to start it; unlock it", name, srv.Status)
@@ -76,7 +82,7 @@ func (s *Session) lookActive(ctx context.Context) (Progress, error) {
 			return Progress{}, err
 		case !present(srv):
 			waiting = append(waiting, m.Name+": its server is gone")
-		case srv.Status != statusActive:
+		case conditionOf(srv) != running:
 			waiting = append(waiting, lagging(m.Name, srv))
 		}
 	}
@@ -99,11 +105,13 @@ func (s *Session) lookRunning(ctx context.Context) (Progress, error) {
 	}
 	var waiting []string
 	for _, srv := range list {
-		if srv.Status != statusActive && srv.Status != statusShutoff {
+		switch conditionOf(srv) {
+		case running, off:
+		case unknown, gone, ended, softDeleted, building, paused, failed, changing, parked:
 			waiting = append(waiting, lagging(srv.Name, srv))
 		}
 	}
-	if !slices.ContainsFunc(list, func(srv *openstackclient.Server) bool { return srv.Status == statusActive }) && len(waiting) == 0 {
+	if !slices.ContainsFunc(list, func(srv *openstackclient.Server) bool { return conditionOf(srv) == running }) && len(waiting) == 0 {
 		for _, srv := range list {
 			waiting = append(waiting, lagging(srv.Name, srv))
 		}

@@ -24,10 +24,13 @@ func (s *Session) cleanUp(ctx context.Context) (Progress, error) {
 			return p, err
 		}
 	}
+	if err := s.releaseKept(ctx); err != nil {
+		return Progress{}, err
+	}
 	if err := s.sweep(ctx); err != nil {
 		return Progress{}, err
 	}
-	if len(s.record.Leftovers) > 0 {
+	if len(s.record.Leftovers) > 0 || s.record.keeping() {
 		return Progress{Done: true, After: s.engine.opts.Jitter(sweepEvery), Stage: StageCleaning}, nil
 	}
 	if s.record.Sealed != nil {
@@ -47,7 +50,7 @@ func (s *Session) giveUpSnapshots(ctx context.Context) (Progress, error) {
 	r := s.record
 	now := s.now().UTC()
 	for _, m := range r.Machines {
-		r.giveUp(m.Snapshot)
+		r.giveUpAll(m)
 	}
 	r.Done, r.Sealed, r.Deleting, r.Opened = &now, nil, nil, nil
 	r.Machines, r.Observation, r.Unobserved, r.Tries = nil, nil, "", nil
@@ -76,7 +79,7 @@ func (s *Session) lastCopies(ctx context.Context) ([]string, error) {
 			return nil, err
 		case (!present(srv) || going(srv)) && m.ControlPlane:
 			out = append(out, m.Name+": its server is gone, or is being deleted")
-		case present(srv) && (srv.LaunchedAt.IsZero() || !healthy(srv)):
+		case present(srv) && (!hasRun(srv) || !healthy(srv)):
 			out = append(out, lagging(m.Name, srv))
 		}
 	}

@@ -149,13 +149,28 @@ func (s *Session) place(ctx context.Context, l *look, m *Machine) (srv *openstac
 	if s.unscheduled(m, srv) {
 		return s.giveUpUnscheduled(ctx, m, srv.ID)
 	}
-	if srv.Status != statusError {
+	switch conditionOf(srv) {
+	case unknown, gone, ended, softDeleted, building, running, paused, off, changing, parked:
 		return srv, "", nil
+	case failed:
 	}
-	if err := s.mayRemake(m, srv); err != nil {
-		return nil, "", err
+	if !hasTwin(l, m, srv) {
+		if err := s.noteFailed(ctx, m, srv); err != nil {
+			return nil, "", err
+		}
+		if err := s.mayRemake(m, srv); err != nil {
+			return nil, "", err
+		}
 	}
 	return nil, fmt.Sprintf("its server failed to start: %s", srv.Fault.Message), s.discard(ctx, m, srv)
+}
+
+// hasTwin reports whether another server was made from the machine's snapshot beside one that failed and holds nothing: a create
+// that was carried out twice. The other one is then the machine.
+func hasTwin(l *look, m *Machine, srv *openstackclient.Server) bool {
+	return !m.Creation.Ran && holdsNothing(srv) && slices.ContainsFunc(l.named(m.Name), func(other *openstackclient.Server) bool {
+		return other.ID != srv.ID && other.ImageID == m.Snapshot.ID && present(other) && !holdsNothing(other)
+	})
 }
 
 // takeOver waits for the end of a server that was given up, and then looks for one that was made beside it, or whose making
@@ -176,7 +191,7 @@ func (s *Session) takeOver(ctx context.Context, l *look, m *Machine) (wait strin
 // moment (seen with both), it does so for ever. It never ran.
 func (s *Session) unscheduled(m *Machine, srv *openstackclient.Server) bool {
 	c := m.Creation
-	if srv.Status != statusBuild || !srv.LaunchedAt.IsZero() || srv.TaskState != "" && srv.TaskState != taskScheduling {
+	if conditionOf(srv) != building || hasRun(srv) || !onNoHost(srv) || srv.TaskState != "" && srv.TaskState != taskScheduling {
 		if c.Unscheduled != nil {
 			c.Unscheduled, s.dirty = nil, true
 		}
@@ -204,6 +219,9 @@ func (s *Session) giveUpUnscheduled(ctx context.Context, m *Machine, id string) 
 	if !s.unscheduled(m, srv) {
 		return srv, "", nil
 	}
+	if never, err := s.neverStarted(ctx, srv); err != nil || !never {
+		return srv, "", err
+	}
 	m.Creation.Unscheduled = nil
 	srv.Fault.Message = fmt.Sprintf("Nova had no host for it within %s", s.engine.opts.SchedulingDeadline)
 	return nil, srv.Fault.Message, s.discard(ctx, m, srv)
@@ -211,14 +229,14 @@ func (s *Session) giveUpUnscheduled(ctx context.Context, m *Machine, id string) 
 
 // adopt takes over a server of whose making the answer was lost. Of twins, unfinished ones are removed.
 func (s *Session) adopt(ctx context.Context, l *look, m *Machine) error {
-	var match, failed []*openstackclient.Server
+	var match, empty []*openstackclient.Server
 	for _, srv := range l.named(m.Name) {
 		switch {
 		case !present(srv):
 		case srv.ImageID != m.Snapshot.ID:
 			return blocked("%s: a server of that name (%s) exists and was not made from the machine's snapshot %s: rename or delete it; nothing was touched", m.Name, srv.ID, m.Snapshot.Name)
-		case srv.Status == statusError && srv.LaunchedAt.IsZero():
-			failed = append(failed, srv)
+		case holdsNothing(srv):
+			empty = append(empty, srv)
 		default:
 			match = append(match, srv)
 		}
@@ -227,12 +245,12 @@ func (s *Session) adopt(ctx context.Context, l *look, m *Machine) error {
 		return blocked("%s: two servers, %s and %s, were made from its snapshot: delete the one that the cluster does not use; nothing was touched", m.Name, match[0].ID, match[1].ID)
 	}
 	if len(match) == 0 {
-		match, failed = failed[:min(1, len(failed))], failed[min(1, len(failed)):]
+		match, empty = empty[:min(1, len(empty))], empty[min(1, len(empty)):]
 	}
 	if len(match) == 1 {
 		m.Creation.ServerID, m.Creation.Attempt, s.dirty = match[0].ID, Attempt{}, true
 	}
-	for _, srv := range failed {
+	for _, srv := range empty {
 		if err := s.deleteFailed(ctx, m, srv.ID); err != nil {
 			return err
 		}
@@ -279,7 +297,7 @@ func (s *Session) discarded(ctx context.Context, m *Machine) (wait string, err e
 		m.former(c.Discarded)
 		c.Discarded, c.ServerID, c.Ran, s.dirty = "", "", false, true
 		return "", nil
-	case !srv.LaunchedAt.IsZero() && !c.Ran && !c.Remade:
+	case hasRun(srv) && !c.Ran && !c.Remade:
 		c.Ran, s.dirty = true, true
 	case srv.TaskState != "", srv.Status == statusDeleted:
 	case locked(srv):
@@ -373,6 +391,9 @@ func (s *Session) portsFree(ctx context.Context, m *Machine, have map[string]por
 		srv, err := s.server(ctx, p.DeviceID)
 		if err != nil {
 			return "", err
+		}
+		if srv != nil && srv.Status == statusUnknown {
+			return fmt.Sprintf("port %s belongs to server %s, whose cell does not answer", want.ID, srv.ID), nil
 		}
 		if present(srv) && srv.Name != m.Name {
 			return "", blocked("%s: its port %s (%s) belongs to server %s (%s): give it back; nothing was touched", m.Name, want.ID, want.MAC, srv.Name, srv.ID)

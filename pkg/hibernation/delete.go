@@ -149,16 +149,21 @@ func (s *Session) forceDeleteAll(ctx context.Context, soft []*Machine) error {
 			return blocked("%s: its snapshot %s (%s) is gone from Glance or not active, and its server %s is soft-deleted, the last copy of its disk: restore that server; nothing was touched", m.Name, m.Snapshot.Name, m.Snapshot.ID, m.ServerID)
 		}
 	}
-	moved, err := s.notStill(ctx, soft)
+	since, err := s.sinceSeal(ctx, soft)
 	if err != nil {
 		return err
 	}
+	var sure []*Machine
 	for _, m := range soft {
-		if moved[m] != "" {
-			return blocked("%s, and its server %s is soft-deleted, the last copy of its disk: restore that server; nothing was touched", moved[m], m.ServerID)
+		switch since[m].doubt {
+		case noDoubt:
+			sure = append(sure, m)
+		case notTold:
+		case mayHaveRun, mayBeReplaced:
+			return blocked("%s, and its server %s is soft-deleted, the last copy of its disk: restore that server; nothing was touched", since[m].why, m.ServerID)
 		}
 	}
-	return s.end(ctx, soft, s.cloud.ForceDeleteServer)
+	return s.end(ctx, sure, s.cloud.ForceDeleteServer)
 }
 
 // lookGone tells whether the cluster is asleep. Each recorded server must answer 404: a list proves nothing by leaving it
@@ -177,7 +182,11 @@ func (s *Session) lookGone(ctx context.Context) (Progress, error) {
 		if err != nil {
 			return Progress{}, err
 		}
-		if srv != nil {
+		switch {
+		case srv == nil:
+		case conditionOf(srv) == unknown:
+			waiting = append(waiting, unanswered(m.Name, srv))
+		default:
 			waiting = append(waiting, m.Name+": being deleted")
 		}
 	}

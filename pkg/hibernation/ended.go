@@ -6,8 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/instanceactions"
-
 	"github.com/overwinter/overwinter/pkg/openstackclient"
 )
 
@@ -55,17 +53,17 @@ func (s *Session) account(ctx context.Context) (Progress, error) {
 	var waiting []string
 	for _, m := range outdated {
 		if !m.Ended {
-			waiting = append(waiting, fmt.Sprintf("%s: Nova's history of its server %s does not show the %q of %s yet: waiting for a current answer", m.Name, m.ServerID, m.Still.Name, m.Still.At.Format(time.RFC3339)))
+			waiting = append(waiting, m.outdated())
 		}
 	}
 	if len(waiting) > 0 {
-		return s.pending(StageWaitingToStop, s.soon(), waiting), nil
+		return s.pending(StageWaitingToStop, s.engine.opts.Jitter(unsureFor/4), waiting), nil
 	}
 	return done(), nil
 }
 
-// readLast reads the histories of servers that are gone, and returns those of which the answer is from before what is known of
-// them. Where the cloud has none any more there is nothing to be found out.
+// readLast reads the histories of servers that are gone. It returns the machines whose history is older than what is known of
+// them, or is not shown. Where the cloud keeps none there is nothing to be found out.
 func (s *Session) readLast(ctx context.Context, machines []*Machine) (outdated []*Machine, err error) {
 	if len(machines) == 0 {
 		return nil, nil
@@ -75,21 +73,30 @@ func (s *Session) readLast(ctx context.Context, machines []*Machine) (outdated [
 		return nil, err
 	}
 	for _, m := range machines {
-		history := histories[m.ServerID]
-		if len(history) > 0 && !reachesTo(m.Still, history) {
+		h := histories[m.ServerID]
+		if !h.known && !s.purged(m) || h.known && !reachesTo(m.Still, h) {
 			outdated = append(outdated, m)
 			continue
 		}
-		m.Late = firstSince(m.Still, history)
-		m.Ended = m.Late == nil
+		m.Late = firstSince(m.Still, h)
+		m.Ended, m.Unread = m.Late == nil, nil
 		s.dirty = true
 	}
 	return outdated, s.checkCloud(ctx)
 }
 
-// reachesTo tells whether a history shows what is known to have been asked for. One that does not was read from a copy that lags.
-func reachesTo(still *Action, history []instanceactions.InstanceAction) bool {
-	return still == nil || slices.ContainsFunc(history, still.is)
+// purged reports whether Nova keeps no history of a server that is gone. A cell that is down looks the same for a while.
+func (s *Session) purged(m *Machine) bool {
+	if m.Unread == nil {
+		now := s.now().UTC()
+		m.Unread, s.dirty = &now, true
+	}
+	return s.now().Sub(*m.Unread) >= unsureFor
+}
+
+// reachesTo reports whether a history shows what is known to have been asked for. One that does not was read from a copy that lags.
+func reachesTo(still *Action, h history) bool {
+	return still == nil || slices.ContainsFunc(h.entries, still.is)
 }
 
 // takeOrders obeys the annotation for machines that wrote more than their snapshots hold, or of which that can't be told, and
@@ -109,6 +116,14 @@ func (s *Session) takeOrders() (lost *Machine) {
 	return lost
 }
 
+// outdated says what Nova's history of a machine's server lacks.
+func (m *Machine) outdated() string {
+	if m.Still == nil || m.Unread != nil {
+		return fmt.Sprintf("%s: Nova does not show the history of its server %s: waiting for an answer", m.Name, m.ServerID)
+	}
+	return fmt.Sprintf("%s: Nova's history of its server %s does not show the %q of %s yet: waiting for a current answer", m.Name, m.ServerID, m.Still.Name, m.Still.At.Format(time.RFC3339))
+}
+
 func (s *Session) wroteMore(m *Machine) string {
 	danger := ""
 	if m.ControlPlane {
@@ -120,17 +135,14 @@ func (s *Session) wroteMore(m *Machine) string {
 
 // firstSince returns the first thing that followed on a known one in a history, newest first, and by which the machine may have
 // run; nil if there is none.
-func firstSince(still *Action, history []instanceactions.InstanceAction) *Action {
+func firstSince(still *Action, h history) *Action {
 	if still == nil {
 		return nil
 	}
 	var first *Action
-	for _, a := range history {
+	for _, a := range h.touching() {
 		if still.is(a) {
 			break
-		}
-		if !letsRun(a.Action) {
-			continue
 		}
 		first = actionOf(a)
 	}

@@ -3,6 +3,8 @@ package hibernation
 import (
 	"fmt"
 	"time"
+
+	"github.com/overwinter/overwinter/pkg/openstackclient"
 )
 
 // Refusal says that the cluster can't be hibernated now. Nothing of it is, or stays, changed, and it goes on running;
@@ -37,6 +39,11 @@ func (a *abandonment) Error() string { return a.why }
 
 func abandon(format string, args ...any) error {
 	return &abandonment{why: fmt.Sprintf(format, args...)}
+}
+
+// noAnswer is the error for a server of which Nova shows nothing but its ID: the cell that holds it is down.
+func noAnswer(serverID string) error {
+	return &openstackclient.Error{Kind: openstackclient.KindTransient, Op: "get server", Message: fmt.Sprintf("Nova can't say what server %s is; the cell that holds it does not answer", serverID)}
 }
 
 // held says that another manager has claimed the record and may still be at work.

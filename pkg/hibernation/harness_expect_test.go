@@ -84,6 +84,9 @@ func (r *rig) expectAsleep() {
 		r.g.Expect(ok).To(BeTrue(), m.Name)
 		r.g.Expect(img.Status).To(Equal("active"), m.Name)
 		needed[img.ID] = true
+		for _, older := range m.Older {
+			needed[older.ID] = true
+		}
 	}
 	for _, img := range r.snapshots() {
 		r.g.Expect(needed).To(HaveKey(img.ID), "nobody needs %s", img.Name)

@@ -44,6 +44,9 @@ func (m *Machine) descend(old *Machine) {
 
 // states returns what the wanted machines are now.
 func (r *Record) states() []MachineState {
+	if r.keeping() {
+		return nil
+	}
 	var out []MachineState
 	for _, m := range r.wanted() {
 		state := MachineState{Name: m.Name, ControlPlane: m.ControlPlane}

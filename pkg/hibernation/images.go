@@ -50,19 +50,6 @@ func isShot(img *images.Image, want *Snapshot) bool {
 	return img.Name == want.Name && property(img, propCycle) == want.Cycle && property(img, "instance_uuid") == want.ServerID
 }
 
-// finished tells whether an image holds all of its data.
-func finished(img *images.Image) bool { return img.Status == images.ImageStatusActive }
-
-// broken tells whether an image will never be finished.
-func broken(img *images.Image) bool {
-	switch img.Status {
-	case images.ImageStatusQueued, images.ImageStatusSaving, images.ImageStatusUploading, images.ImageStatusImporting, images.ImageStatusActive:
-		return false
-	default:
-		return true
-	}
-}
-
 // matchShot returns the image of a snapshot among those listed: the one whose ID is known, or else the one that matches; nil
 // if there is none yet. Twins come from a request whose answer was lost: unfinished ones beside a finished one are returned
 // as spare, two finished ones end the cut.

@@ -295,7 +295,7 @@ func TestServersThatAMachineWasToBecome(t *testing.T) {
 			failed = e.Server.ID
 		}
 	})
-	r.cloud.FailNextSpawn(worker, noHost)
+	r.cloud.FailNextSchedule(worker, noHost)
 	r.passesUntil(func() bool { return failed != "" && r.record().Machines[1].Creation.Discarded != "" }, resume)
 	r.g.Expect(r.machineState(worker)).To(Equal(hibernation.MachineState{Name: worker, OldServerIDs: []string{first, failed}}))
 	r.resume()

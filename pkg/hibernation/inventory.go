@@ -29,6 +29,12 @@ func (s *Session) inventory(ctx context.Context) (Progress, error) {
 	if err := s.checkCloud(ctx); err != nil {
 		return Progress{}, err
 	}
+	if err := s.releaseKept(ctx); err != nil {
+		return Progress{}, err
+	}
+	if err := s.keptRefusal(); err != nil {
+		return Progress{}, s.refused(ctx, err)
+	}
 	machines, waiting, err := s.takeStock(ctx)
 	if err != nil {
 		return Progress{}, s.refused(ctx, err)
@@ -64,7 +70,7 @@ func (s *Session) begin(ctx context.Context, machines []*Machine) error {
 	s.keepOrders()
 	for _, m := range r.Machines {
 		if m.Removed {
-			r.giveUp(m.Snapshot)
+			r.giveUpAll(m)
 		}
 	}
 	r.Machines = machines
@@ -242,11 +248,16 @@ func (s *Session) liveServers(l *look) []*openstackclient.Server {
 func unsettled(list []*openstackclient.Server) []string {
 	var out []string
 	for _, srv := range list {
-		switch {
-		case srv.TaskState != "":
+		if srv.TaskState != "" {
 			out = append(out, fmt.Sprintf("%s: busy with %s", srv.Name, srv.TaskState))
-		case srv.Status == statusBuild, srv.Status == statusDeleted, srv.Status == "REBOOT", srv.Status == "HARD_REBOOT", srv.Status == "MIGRATING", srv.Status == "RESIZE":
+			continue
+		}
+		switch conditionOf(srv) {
+		case unknown:
+			out = append(out, unanswered(srv.Name, srv))
+		case building, ended, changing:
 			out = append(out, fmt.Sprintf("%s: is in status %s", srv.Name, srv.Status))
+		case gone, softDeleted, running, paused, off, failed, parked:
 		}
 	}
 	return out
@@ -300,7 +311,7 @@ func (s *Session) describe(ctx context.Context, l *look, list []*openstackclient
 func (s *Session) machineFor(srv *openstackclient.Server, spec ServerSpec) *Machine {
 	m := &Machine{Name: srv.Name, ServerID: srv.ID, ControlPlane: isControlPlane(srv, s.cluster.InfraID), Before: srv.Status, Spec: spec, InCut: true}
 	if old := s.record.machine(srv.Name); old != nil && old.Creation != nil && old.Creation.ServerID == srv.ID {
-		m.Snapshot, m.Creation, m.unknown = old.Snapshot, old.Creation, old.unknown
+		m.Snapshot, m.Older, m.Creation, m.unknown = old.Snapshot, old.Older, old.Creation, old.unknown
 		m.Creation.Ran = true
 	}
 	m.descend(s.record.machine(srv.Name))
@@ -352,6 +363,9 @@ func (s *Session) bothViews(ctx context.Context, srv *openstackclient.Server, fl
 		if err != nil {
 			return srv, "", err
 		}
+		if other.Status == statusUnknown {
+			return srv, "", noAnswer(srv.ID)
+		}
 		flavorID = other.FlavorID
 	}
 	if srv.FlavorID == "" {
@@ -360,6 +374,9 @@ func (s *Session) bothViews(ctx context.Context, srv *openstackclient.Server, fl
 	full, err := s.cloud.GetServer(ctx, openstackclient.ViewHostname, srv.ID)
 	if err != nil {
 		return srv, "", err
+	}
+	if full.Status == statusUnknown {
+		return srv, "", noAnswer(srv.ID)
 	}
 	return full, flavorID, nil
 }
@@ -399,6 +416,9 @@ func (s *Session) serverGroups(ctx context.Context, list []*openstackclient.Serv
 		srv, err := s.cloud.GetServer(ctx, openstackclient.ViewHostname, alone[i].ID)
 		if err != nil {
 			return err
+		}
+		if conditionOf(srv) == unknown {
+			return noAnswer(srv.ID)
 		}
 		if srv.ServerGroups != nil && len(*srv.ServerGroups) > 0 {
 			return fmt.Errorf("%s is in server group %s, which Nova's list leaves out; looking again", srv.Name, (*srv.ServerGroups)[0])
@@ -442,9 +462,12 @@ func (s *Session) clusterPorts(ctx context.Context, list []*openstackclient.Serv
 // checkUnlisted refuses if a port of the cluster belongs to a server that exists and that no list showed as the cluster's.
 func (s *Session) checkUnlisted(ctx context.Context, p ports.Port) error {
 	srv, err := s.server(ctx, p.DeviceID)
-	if err != nil || srv == nil {
+	switch {
+	case err != nil, srv == nil:
 		// The port of a server that is gone: Neutron will notice.
 		return err
+	case srv.Status == statusUnknown:
+		return noAnswer(srv.ID)
 	}
 	return &Refusal{Message: fmt.Sprintf("port %s of the cluster belongs to server %s (%s), which is not marked as the cluster's or is left out of Nova's list: mark it, take the port away from it, or wait until all of Nova answers", p.ID, srv.Name, srv.ID)}
 }

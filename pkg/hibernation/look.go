@@ -15,18 +15,8 @@ import (
 	"github.com/overwinter/overwinter/pkg/openstackclient"
 )
 
-// Statuses of servers, in Nova's words.
-const (
-	statusActive      = "ACTIVE"
-	statusShutoff     = "SHUTOFF"
-	statusPaused      = "PAUSED"
-	statusBuild       = "BUILD"
-	statusError       = "ERROR"
-	statusDeleted     = "DELETED"
-	statusSoftDeleted = "SOFT_DELETED"
-
-	taskScheduling = "scheduling"
-)
+// taskScheduling is a server's task while it has no host.
+const taskScheduling = "scheduling"
 
 // look is what the cloud showed of the cluster's servers at one moment.
 type look struct {
@@ -101,7 +91,8 @@ func (s *Session) list(ctx context.Context, l *look, byTag bool) error {
 		if err != nil {
 			return err
 		}
-		if !mine {
+		// A row of a cell that is down bears no mark. Each server of the record is then asked for by its ID.
+		if !mine || conditions[srv.Status] == unknown {
 			continue
 		}
 		if view == openstackclient.ViewFlavorID {
@@ -157,44 +148,49 @@ func (s *Session) server(ctx context.Context, id string) (*openstackclient.Serve
 	if err := s.fetch(ctx, []string{id}); err != nil {
 		return nil, err
 	}
-	if s.seen != nil {
-		if srv, ok := s.seen.servers[id]; ok {
-			return srv, nil
-		}
-	}
-	return s.asked[id], nil
+	srv, _ := s.known(id)
+	return srv, nil
 }
 
-// fetch asks for those servers, several at once, that have not been seen in this pass.
+// known returns what this pass has seen of a server; ok is false if that is nothing yet.
+func (s *Session) known(id string) (srv *openstackclient.Server, ok bool) {
+	if s.seen != nil && s.seen.servers[id] != nil {
+		return s.seen.servers[id], true
+	}
+	srv, ok = s.asked[id]
+	return srv, ok
+}
+
+// fetch asks for those servers, several at once, that have not been seen in this pass. It keeps the answers that came, also
+// where it returns an error.
 func (s *Session) fetch(ctx context.Context, ids []string) error {
 	var unseen []string
 	for _, id := range ids {
-		if _, ok := s.asked[id]; ok || s.seen != nil && s.seen.servers[id] != nil {
-			continue
+		if _, ok := s.known(id); !ok {
+			unseen = append(unseen, id)
 		}
-		unseen = append(unseen, id)
 	}
 	if len(unseen) == 0 {
 		return nil
 	}
-	found := make([]*openstackclient.Server, len(unseen))
-	err := s.each(ctx, len(unseen), func(ctx context.Context, i int) (err error) {
-		found[i], err = s.cloud.GetServer(ctx, openstackclient.ViewHostname, unseen[i])
+	found, answered := make([]*openstackclient.Server, len(unseen)), make([]bool, len(unseen))
+	failure := s.each(ctx, len(unseen), func(ctx context.Context, i int) error {
+		srv, err := s.cloud.GetServer(ctx, openstackclient.ViewHostname, unseen[i])
 		if openstackclient.IsNotFound(err) {
-			found[i], err = nil, nil
+			srv, err = nil, nil
 		}
+		found[i], answered[i] = srv, err == nil
 		return err
 	})
-	if err != nil {
-		return err
-	}
 	if err := s.checkCloud(ctx); err != nil {
 		return err
 	}
 	for i, id := range unseen {
-		s.asked[id] = found[i]
+		if answered[i] {
+			s.asked[id] = found[i]
+		}
 	}
-	return nil
+	return failure
 }
 
 // refresh asks for single servers anew: what a list said of them may be minutes old.

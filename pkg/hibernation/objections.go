@@ -15,8 +15,10 @@ type objections struct {
 	// left are the machines whose server is there, ready those whose server may go, busy names those that must wait.
 	left, ready []*Machine
 	busy        []string
-	// again are the machines that need a new snapshot: theirs is lost, or something was done to their server since.
+	// again are the machines that need a new snapshot: theirs is lost, or their server ran since.
 	again []*Machine
+	// replaced are the machines whose server may have another disk: it is not deleted, and nothing takes the snapshot's place.
+	replaced []*Machine
 	// why is the first objection, final one that no new snapshot removes; empty if there is none.
 	why, final string
 }
@@ -58,10 +60,10 @@ func (s *Session) objections(ctx context.Context, left []*Machine) (objections, 
 		return found, err
 	}
 	for _, m := range lost {
-		found.add(fmt.Sprintf("%s: its snapshot %s (%s) is gone from Glance or not active", m.Name, m.Snapshot.Name, m.Snapshot.ID))
+		found.add(fmt.Sprintf("%s: its snapshot %s (%s) is gone from Glance, not active or without data", m.Name, m.Snapshot.Name, m.Snapshot.ID))
 		found.again = append(found.again, m)
 	}
-	moved, err := s.notStill(ctx, left)
+	since, err := s.sinceSeal(ctx, left)
 	if err != nil {
 		return found, err
 	}
@@ -71,7 +73,10 @@ func (s *Session) objections(ctx context.Context, left []*Machine) (objections, 
 		if err != nil {
 			return found, err
 		}
-		if found.sort(m, srv, moved[m], s.record.Deleting != nil) {
+		if s.ordersBack(m, since) {
+			since[m] = moved{}
+		}
+		if found.sort(m, srv, since[m], s.record.Deleting != nil) {
 			settled = append(settled, m)
 		}
 	}
@@ -81,22 +86,45 @@ func (s *Session) objections(ctx context.Context, left []*Machine) (objections, 
 	}
 	for _, why := range changes {
 		found.add(why)
-		found.final = why
+		found.final = why + ": give the server back its recorded ports; it is not deleted before that"
 	}
 	return found, nil
 }
 
+// ordersBack reports whether a person orders to go back to the snapshot of a machine whose disk may have been replaced.
+func (s *Session) ordersBack(m *Machine, since map[*Machine]moved) bool {
+	return since[m].doubt == mayBeReplaced && s.record.Deleting != nil && s.toRemake(m)
+}
+
 // sort decides about one server. It returns true for one that stands as it was snapshotted. One that Nova failed to delete
 // is in ERROR, without its ports, and is deleted again as long as nothing else was done to it.
-func (o *objections) sort(m *Machine, srv *openstackclient.Server, moved string, deleting bool) bool {
-	switch {
-	case !present(srv):
-	case moved != "":
-		o.add(moved)
+func (o *objections) sort(m *Machine, srv *openstackclient.Server, since moved, deleting bool) bool {
+	is := conditionOf(srv)
+	if !is.exists() {
+		return false
+	}
+	if is == unknown {
+		o.busy = append(o.busy, unanswered(m.Name, srv))
+		return false
+	}
+	switch since.doubt {
+	case notTold:
+		o.busy = append(o.busy, since.why)
+		return false
+	case mayHaveRun:
+		o.add(since.why)
 		o.again = append(o.again, m)
-	case deleting && srv.Status == statusError:
+		return false
+	case mayBeReplaced:
+		o.add(since.why)
+		o.replaced = append(o.replaced, m)
+		return false
+	case noDoubt:
+	}
+	switch {
+	case deleting && is == failed:
 		o.ready = append(o.ready, m)
-	case srv.Status == stopped(m) && srv.TaskState != "":
+	case is == stopped(m) && srv.TaskState != "":
 		o.busy = append(o.busy, fmt.Sprintf("%s: %s", m.Name, srv.TaskState))
 	case unlikeRecord(m, srv) != "":
 		o.add(unlikeRecord(m, srv))
@@ -123,7 +151,7 @@ func (s *Session) lostSnapshots(ctx context.Context, list []images.Image) ([]*Ma
 				return nil, err
 			}
 		}
-		if img == nil || !finished(img) || !isShot(img, m.Snapshot) {
+		if img == nil || !m.wholeFor(img) || !isShot(img, m.Snapshot) {
 			lost = append(lost, m)
 		}
 	}
@@ -148,18 +176,37 @@ func (s *Session) mend(ctx context.Context, found objections) (Progress, error) 
 	if s.undoable(found.left) {
 		return s.unseal(ctx, found.why)
 	}
+	if len(found.replaced) > 0 {
+		return s.replaced(ctx, found)
+	}
 	if found.final != "" {
-		return Progress{}, blocked("%s: give the server back its recorded ports; it is not deleted before that", found.final)
+		return Progress{}, blocked("%s", found.final)
 	}
 	for _, m := range found.again {
 		if !slices.Contains(found.left, m) {
 			return Progress{}, s.noCopy(m)
 		}
-		if srv, err := s.server(ctx, m.ServerID); err != nil || !healthy(srv) {
-			return Progress{}, firstOf(err, blocked("%s; and server %s (%s) can't be snapshotted as it is: repair it, so that it is ACTIVE, PAUSED or SHUTOFF; nothing was touched", found.why, m.Name, m.ServerID))
+		srv, err := s.server(ctx, m.ServerID)
+		switch {
+		case err != nil:
+			return Progress{}, err
+		case conditionOf(srv) == unknown:
+			return s.pending(StageWaitingToStop, s.soon(), []string{unanswered(m.Name, srv)}), nil
+		case !healthy(srv):
+			return Progress{}, blocked("%s; and server %s (%s) can't be snapshotted as it is: repair it, so that it is ACTIVE, PAUSED or SHUTOFF; nothing was touched", found.why, m.Name, m.ServerID)
 		}
 	}
 	return s.cutAgain(ctx, found.again, found.why)
+}
+
+// replaced deals with servers whose disks may be others than those that were snapshotted. Which of the two is right only a
+// person can say. A cluster that is to run gets its servers back as they are.
+func (s *Session) replaced(ctx context.Context, found objections) (Progress, error) {
+	if s.waking {
+		return s.turnBack(ctx)
+	}
+	m := found.replaced[0]
+	return Progress{}, blocked("%s: its disk may be another one since, so that its server %s is not deleted, and its snapshot %s (%s) is kept. If the snapshot is right, %s; if the server is right as it is, set powerState to Running: the cluster then wakes with it", found.why, m.ServerID, m.Snapshot.Name, m.Snapshot.ID, s.howToRemake(m))
 }
 
 // undoable tells whether a sealed cut can still be rolled back: nothing was ever asked to be deleted, every server is there,
@@ -225,9 +272,12 @@ func (s *Session) cutAgain(ctx context.Context, machines []*Machine, why string)
 		if err != nil {
 			return Progress{}, err
 		}
-		if srv.Status != statusPaused {
+		switch {
+		case conditionOf(srv) == unknown:
+			return s.pending(StageWaitingToStop, s.soon(), []string{unanswered(m.Name, srv)}), nil
+		case srv.Status != statusPaused:
 			m.Before = srv.Status
-		} else if m.Before == statusShutoff {
+		case m.Before == statusShutoff:
 			m.Before = statusActive
 		}
 		m.InCut = true

@@ -41,11 +41,16 @@ func (s *Session) pause(ctx context.Context) (Progress, error) {
 }
 
 func (s *Session) checkDeadline() error {
-	cut := s.record.Cut
-	if limit := s.engine.opts.Deadline; s.now().Sub(cut.StartedAt) > limit {
-		return abandon("the snapshots were not complete after %s", limit)
+	if s.pastDeadline() {
+		return abandon("the snapshots were not complete after %s", s.engine.opts.Deadline)
 	}
 	return nil
+}
+
+// pastDeadline reports whether the present cut has taken too long.
+func (s *Session) pastDeadline() bool {
+	cut := s.record.Cut
+	return cut != nil && s.now().Sub(cut.StartedAt) > s.engine.opts.Deadline
 }
 
 // unpaused returns the machines that are to be paused now, and names those that are not there yet.
@@ -55,33 +60,59 @@ func (s *Session) unpaused(ctx context.Context) (todo []*Machine, waiting []stri
 		if err != nil {
 			return nil, nil, err
 		}
+		ask, wait, err := s.toPause(ctx, m, srv)
 		switch {
-		case !present(srv):
-			if err := s.endedWhole(ctx, m); err != nil {
-				return nil, nil, err
-			}
-		case srv.Status == stopped(m):
-		case srv.Status != statusActive || m.Before != statusActive:
-			return nil, nil, abandon("%s: its server went from %s to %s while the cluster was being hibernated", m.Name, m.Before, srv.Status)
-		case s.record.Cut.Shooting:
-			return nil, nil, abandon("%s: its server was started while snapshots were taken, so that they do not fit together", m.Name)
-		case srv.TaskState != "":
-			waiting = append(waiting, fmt.Sprintf("%s: %s", m.Name, srv.TaskState))
-		case locked(srv):
-			return nil, nil, abandon("%s: its server %s was locked while the cluster was being hibernated, and Nova refuses to pause it; unlock it", m.Name, m.ServerID)
-		default:
+		case err != nil:
+			return nil, nil, err
+		case ask:
 			todo = append(todo, m)
+		case wait != "":
+			waiting = append(waiting, wait)
 		}
 	}
 	return todo, waiting, s.pauseFailed(ctx, todo)
 }
 
-// stopped is the status in which a machine is snapshotted.
-func stopped(m *Machine) string {
-	if m.Before == statusActive {
-		return statusPaused
+// toPause reports whether a machine's server is to be paused now; wait says what is waited for before that can be told.
+func (s *Session) toPause(ctx context.Context, m *Machine, srv *openstackclient.Server) (ask bool, wait string, err error) {
+	is := conditionOf(srv)
+	switch is {
+	case unknown:
+		return false, unanswered(m.Name, srv), nil
+	case gone, ended, softDeleted:
+		return false, "", s.endedWhole(ctx, m)
+	case running:
+		if m.Before != statusActive {
+			break
+		}
+		return s.toPauseRunning(m, srv)
+	case building, paused, off, failed, changing, parked:
 	}
-	return m.Before
+	if is == stopped(m) {
+		return false, "", nil
+	}
+	return false, "", abandon("%s: its server went from %s to %s while the cluster was being hibernated", m.Name, m.Before, srv.Status)
+}
+
+// toPauseRunning is toPause for a server that runs, as it did when the hibernation began.
+func (s *Session) toPauseRunning(m *Machine, srv *openstackclient.Server) (ask bool, wait string, err error) {
+	switch {
+	case s.record.Cut.Shooting:
+		return false, "", abandon("%s: its server was started while snapshots were taken, so that they do not fit together", m.Name)
+	case srv.TaskState != "":
+		return false, fmt.Sprintf("%s: %s", m.Name, srv.TaskState), nil
+	case locked(srv):
+		return false, "", abandon("%s: its server %s was locked while the cluster was being hibernated, and Nova refuses to pause it; unlock it", m.Name, m.ServerID)
+	}
+	return true, "", nil
+}
+
+// stopped is the condition in which a machine is snapshotted.
+func stopped(m *Machine) condition {
+	if m.Before == statusActive {
+		return paused
+	}
+	return conditions[m.Before]
 }
 
 // pauseFailed finds out whether a server is still active because its hypervisor could not pause it: Nova accepts the
@@ -95,7 +126,7 @@ func (s *Session) pauseFailed(ctx context.Context, machines []*Machine) error {
 		return err
 	}
 	for _, m := range machines {
-		actions := histories[m.ServerID]
+		actions := histories[m.ServerID].entries
 		if len(actions) > 0 && actions[0].Action == actionPause && actions[0].Message == actionFailed {
 			return abandon("%s: its server could not be paused; its compute host's log says why", m.Name)
 		}
@@ -150,7 +181,10 @@ func (s *Session) barrier(ctx context.Context) (Progress, error) {
 		if err != nil {
 			return Progress{}, err
 		}
-		if srv == nil || srv.Status != stopped(m) || srv.TaskState != "" {
+		switch is := conditionOf(srv); {
+		case is == unknown:
+			waiting = append(waiting, unanswered(m.Name, srv))
+		case is != stopped(m) || srv.TaskState != "":
 			waiting = append(waiting, m.Name+": being paused")
 		}
 	}

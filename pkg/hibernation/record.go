@@ -122,6 +122,11 @@ type Machine struct {
 	Shot *Snapshot `json:"shot,omitempty"`
 	// Snapshot is the machine's disk as of the seal.
 	Snapshot *Snapshot `json:"snapshot,omitempty"`
+	// Kept is set where a hibernation was rolled back and Snapshot may be the last copy of the disk.
+	Kept *Kept `json:"kept,omitempty"`
+	// Older are snapshots that a later one has taken the place of while servers were deleted: they are kept until the
+	// cluster runs again.
+	Older []*Snapshot `json:"older,omitempty"`
 	// Still is the last thing that was done to the server before its snapshot, by Nova's history: as long as nothing else
 	// has been done to it, the snapshot holds all that it ever wrote.
 	Still *Action `json:"still,omitempty"`
@@ -129,6 +134,8 @@ type Machine struct {
 	Ended bool `json:"ended,omitempty"`
 	// Late is the first thing that was done to the server between Still and its end: it wrote more than the snapshot holds.
 	Late *Action `json:"late,omitempty"`
+	// Unread is since when Nova shows no history of the server that is gone.
+	Unread *time.Time `json:"unread,omitempty"`
 	// Creation is the server that is being made from Snapshot.
 	Creation *Creation `json:"creation,omitempty"`
 	// Removed says that the machine's new server has run and is gone, or that there is no copy of it, and that the cluster does
@@ -140,10 +147,21 @@ type Machine struct {
 	unknown unknownFields
 }
 
+// Kept says why a snapshot outlives the hibernation that it was made in.
+type Kept struct {
+	Why string `json:"why"`
+	// Replaced says that the server is there, and that its disk may be another one.
+	Replaced bool `json:"replaced,omitempty"`
+
+	unknown unknownFields
+}
+
 // ServerSpec is what a server is made again from.
 type ServerSpec struct {
-	FlavorID         string            `json:"flavorID"`
-	FlavorName       string            `json:"flavorName,omitempty"`
+	FlavorID   string `json:"flavorID"`
+	FlavorName string `json:"flavorName,omitempty"`
+	// DiskGiB is the size of the flavor's root disk; nil where it is not known.
+	DiskGiB          *int              `json:"diskGiB,omitempty"`
 	Ports            []Port            `json:"ports"`
 	SecurityGroups   []string          `json:"securityGroups,omitempty"`
 	Metadata         map[string]string `json:"metadata,omitempty"`
@@ -246,7 +264,7 @@ func (r *Record) sortMachines() {
 
 // pinned tells whether the record says anything of the cloud, so that it means nothing anywhere else.
 func (r *Record) pinned() bool {
-	return r.Cut != nil || r.Sealed != nil || len(r.Leftovers) > 0
+	return r.Cut != nil || r.Sealed != nil || len(r.Leftovers) > 0 || len(r.Machines) > 0
 }
 
 // wanted returns the machines that the cluster has: all but those that it was seen to do without.
@@ -277,3 +295,15 @@ func (r *Record) giveUp(s *Snapshot) {
 	}
 	r.Leftovers = append(r.Leftovers, Leftover{ID: s.ID, Name: s.Name})
 }
+
+// giveUpAll gives up all snapshots of a machine, but for the one that the present cut makes.
+func (r *Record) giveUpAll(m *Machine) {
+	r.giveUp(m.Snapshot)
+	for _, s := range m.Older {
+		r.giveUp(s)
+	}
+	m.Older = nil
+}
+
+// keeping reports whether the record holds nothing but machines of a hibernation that was rolled back.
+func (r *Record) keeping() bool { return r.Cut == nil && r.Sealed == nil && len(r.Machines) > 0 }

@@ -21,7 +21,7 @@ func (s *Session) Release(ctx context.Context, keep bool) (Progress, error) {
 		if err := s.releaseHealthChecks(ctx); err != nil {
 			return Progress{}, err
 		}
-		if keep && s.record.Sealed != nil {
+		if keep && (s.record.Sealed != nil || s.record.keeping()) {
 			s.event("Normal", "SnapshotsKept", fmt.Sprintf("the cluster's %d snapshots stay in Glance, and the record that wakes it again in Secret %s/%s, which has the finalizer %s", len(s.record.Machines), s.cluster.Namespace, RecordName(s.cluster.Name), RecordFinalizer))
 			return done(), nil
 		}
@@ -55,7 +55,7 @@ func (s *Session) dropSnapshots(ctx context.Context) (Progress, error) {
 	r := s.record
 	if len(r.Machines) > 0 || r.Sealed != nil {
 		for _, m := range r.Machines {
-			r.giveUp(m.Snapshot)
+			r.giveUpAll(m)
 			r.giveUp(m.Shot)
 		}
 		r.Sealed, r.Opened, r.Cut, r.Machines = nil, nil, nil, nil

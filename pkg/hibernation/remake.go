@@ -38,7 +38,7 @@ func (s *Session) mayRemake(m *Machine, srv *openstackclient.Server) error {
 		return nil
 	}
 	if !s.ordered(m) {
-		return blocked("%s: its server %s has run since the cluster was woken and is now in ERROR (%s). It is not made again from its snapshot %s, which is older: repair the server; or, if going back is right for this machine, %s", m.Name, srv.ID, srv.Fault.Message, m.Snapshot.Name, s.howToRemake(m))
+		return blocked("%s: its server %s may have run since the cluster was woken and is now in ERROR (%s). It is not made again from its snapshot %s, which is older: repair the server; or, if going back is right for this machine, %s", m.Name, srv.ID, srv.Fault.Message, m.Snapshot.Name, s.howToRemake(m))
 	}
 	s.obey(m)
 	return nil

@@ -50,44 +50,62 @@ func (s *Session) abandonCut(ctx context.Context) (Progress, error) {
 	return done(), s.save(ctx)
 }
 
-// discardUnfinished deletes the cut's unfinished snapshots: Nova does not unpause a server while its disk is uploaded.
-func (s *Session) discardUnfinished(ctx context.Context) (Progress, error) {
+// undo deletes what the cut has left unfinished and brings its servers back. What is not known of one machine does not keep the
+// others.
+func (s *Session) undoCut(ctx context.Context) (Progress, error) {
 	if err := s.checkCloud(ctx); err != nil {
 		return Progress{}, err
 	}
 	if _, err := s.look(ctx, false); err != nil {
 		return Progress{}, err
 	}
-	list, err := s.ourImages(ctx)
+	unsure, err := s.discardUnfinished(ctx)
 	if err != nil {
 		return Progress{}, err
 	}
-	var waiting, unfinished []string
+	p, err := s.restoreServers(ctx)
+	switch {
+	case err != nil || len(unsure) == 0:
+		return p, err
+	case !p.Done:
+		p.Waiting = append(p.Waiting, unsure...)
+		return p, nil
+	}
+	return s.pending(StageRollingBack, s.engine.opts.Jitter(unsureFor/3), unsure), nil
+}
+
+// discardUnfinished deletes the cut's unfinished snapshots: Nova does not unpause a server while its disk is uploaded. It names
+// the machines of which a snapshot may still appear.
+func (s *Session) discardUnfinished(ctx context.Context) (unsure []string, err error) {
+	list, err := s.ourImages(ctx)
+	if err != nil {
+		return nil, err
+	}
+	servers, err := s.serversOf(ctx, s.record.inCut())
+	if err != nil {
+		// What is known is acted upon by the next step, which tells the error.
+		s.log.WithError(err).Debug("not every server of the cut could be asked for")
+	}
+	var unfinished []string
 	for _, m := range s.record.inCut() {
 		shots := shotsOf(list, m)
 		if len(shots) == 0 && m.Shot.ID == "" && !s.settle(&m.Shot.Attempt) {
-			waiting = append(waiting, m.Name+": waiting whether its snapshot appears, since the answer to the request is not known")
+			unsure = append(unsure, m.Name+": waiting whether its snapshot appears, since the answer to the request is not known")
 		}
-		ids, err := s.unfinished(ctx, m, shots)
-		if err != nil {
-			return Progress{}, err
+		if srv, known := servers[m.Name]; known {
+			unfinished = append(unfinished, unfinishedOf(srv, shots)...)
 		}
-		unfinished = append(unfinished, ids...)
 	}
-	if err := s.removeSpare(ctx, unfinished); err != nil {
-		return Progress{}, err
-	}
-	if len(waiting) > 0 {
-		return s.pending(StageRollingBack, s.engine.opts.Jitter(unsureFor/3), waiting), nil
-	}
-	return done(), nil
+	return unsure, s.removeSpare(ctx, unfinished)
 }
 
-// unfinished returns the images that will not be needed: those without all of their data, of a server that is there.
-func (s *Session) unfinished(ctx context.Context, m *Machine, shots []images.Image) ([]string, error) {
-	srv, err := s.server(ctx, m.ServerID)
-	if err != nil || !present(srv) {
-		return nil, err
+// unfinishedOf returns the images that will not be needed: those without all of their data, of a server that is there. An upload
+// may become the last copy of a disk whose server is gone, or not known to be there.
+func unfinishedOf(srv *openstackclient.Server, shots []images.Image) []string {
+	switch conditionOf(srv) {
+	case unknown, gone, ended, softDeleted:
+		return nil
+	case building, running, paused, off, failed, changing, parked:
 	}
 	var ids []string
 	for _, img := range shots {
@@ -95,7 +113,7 @@ func (s *Session) unfinished(ctx context.Context, m *Machine, shots []images.Ima
 			ids = append(ids, img.ID)
 		}
 	}
-	return ids, nil
+	return ids
 }
 
 // shotsOf returns all images that the cut made of a machine.
@@ -132,43 +150,33 @@ func (s *Session) restoreServers(ctx context.Context) (Progress, error) {
 	if s.record.behindSeal() {
 		return done(), nil
 	}
-	if _, err := s.look(ctx, false); err != nil {
-		return Progress{}, err
-	}
 	machines := s.record.inCut()
 	servers, err := s.serversOf(ctx, machines)
-	if err != nil {
-		return Progress{}, err
-	}
-	alive := slices.ContainsFunc(machines, func(m *Machine) bool { return present(servers[m.Name]) })
+	alive := err != nil || slices.ContainsFunc(machines, func(m *Machine) bool { return present(servers[m.Name]) })
 	// Behind an earlier seal there are snapshots enough.
 	if !alive && !s.dropping && s.record.Sealed == nil && len(machines) > 0 {
 		return Progress{}, blocked("none of the servers in the hibernation record of %s exists: this is an old copy of the record, or they were deleted by somebody else; put the right record there, or make the servers again by hand; or delete the ClusterDeployment to give the cluster up. Its snapshots, cycle %s, are kept until then", s.cluster.InfraID, s.record.Cut.Cycle)
 	}
-	return s.restore(ctx, machines, servers)
+	return s.restore(ctx, machines)
 }
 
 // restore brings servers back to the states in which their machines were. Once all seem to be, it asks each server itself: a
 // list may be minutes old, and shows then what was before the pause. Later nobody would bring back what is still paused.
-func (s *Session) restore(ctx context.Context, machines []*Machine, servers map[string]*openstackclient.Server) (Progress, error) {
-	p, err := s.restoreSeen(ctx, machines, servers)
+func (s *Session) restore(ctx context.Context, machines []*Machine) (Progress, error) {
+	p, err := s.restoreSeen(ctx, machines)
 	if err != nil || !p.Done {
 		return p, err
 	}
 	if err := s.correct(ctx, serverIDs(machines)); err != nil {
 		return Progress{}, err
 	}
-	servers, err = s.serversOf(ctx, machines)
-	if err != nil {
-		return Progress{}, err
-	}
-	return s.restoreSeen(ctx, machines, servers)
+	return s.restoreSeen(ctx, machines)
 }
 
 // restoreSeen brings back what is not as it was, by what was seen of it. It tries each, and waits until all are.
-func (s *Session) restoreSeen(ctx context.Context, machines []*Machine, servers map[string]*openstackclient.Server) (Progress, error) {
+func (s *Session) restoreSeen(ctx context.Context, machines []*Machine) (Progress, error) {
+	servers, err := s.serversOf(ctx, machines)
 	todo, waiting := notAsBefore(machines, servers)
-	var err error
 	for _, group := range byRole(todo) {
 		failure := s.act(ctx, group, func(ctx context.Context, m *Machine) error { return s.bringBack(ctx, servers[m.Name]) })
 		err = firstOf(err, failure)
@@ -182,50 +190,70 @@ func (s *Session) restoreSeen(ctx context.Context, machines []*Machine, servers 
 	return done(), nil
 }
 
-// serversOf returns the recorded servers of machines, by the machines' names.
+// serversOf returns the recorded servers of machines, by the machines' names; nil for one that is gone. Where some could not be
+// asked for, it returns the others, and the first error.
 func (s *Session) serversOf(ctx context.Context, machines []*Machine) (map[string]*openstackclient.Server, error) {
-	if err := s.fetch(ctx, serverIDs(machines)); err != nil {
-		return nil, err
-	}
+	err := s.fetch(ctx, serverIDs(machines))
 	found := map[string]*openstackclient.Server{}
 	for _, m := range machines {
-		srv, err := s.server(ctx, m.ServerID)
-		if err != nil {
-			return nil, err
+		if srv, known := s.known(m.ServerID); known {
+			found[m.Name] = srv
 		}
-		found[m.Name] = srv
 	}
-	return found, nil
+	return found, err
 }
 
-// notAsBefore returns the machines that are to be brought back now, and names all that are not back yet.
+// notAsBefore returns the machines that are to be brought back now, and names all that are not back yet. A machine whose server
+// is gone or failed can't be brought back.
 func notAsBefore(machines []*Machine, servers map[string]*openstackclient.Server) (todo []*Machine, waiting []string) {
 	for _, m := range machines {
-		srv := servers[m.Name]
-		if !present(srv) {
+		srv, asked := servers[m.Name]
+		if !asked {
+			waiting = append(waiting, m.Name+": Nova does not answer for its server")
 			continue
 		}
-		switch {
-		case srv.TaskState != "":
-			waiting = append(waiting, fmt.Sprintf("%s: %s", m.Name, srv.TaskState))
-		case m.Before != statusActive || srv.Status != statusPaused && srv.Status != statusShutoff:
-		case locked(srv):
-			waiting = append(waiting, lagging(m.Name, srv))
-		default:
+		back, wait := m.asBefore(srv)
+		if back {
 			todo = append(todo, m)
-			waiting = append(waiting, m.Name+": being brought back")
+		}
+		if wait != "" {
+			waiting = append(waiting, wait)
 		}
 	}
 	return todo, waiting
 }
 
-func present(srv *openstackclient.Server) bool {
-	return srv != nil && srv.Status != statusDeleted && srv.Status != statusSoftDeleted
+// asBefore reports whether a machine's server is to be brought back now; wait says what is waited for, and is empty for one
+// that is as it was, or can't be brought back.
+func (m *Machine) asBefore(srv *openstackclient.Server) (back bool, wait string) {
+	switch is := conditionOf(srv); is {
+	case unknown:
+		return false, unanswered(m.Name, srv)
+	case gone, ended, softDeleted:
+		return false, ""
+	case running, failed:
+		return false, busyWith(m.Name, srv)
+	case building, changing:
+		return false, lagging(m.Name, srv)
+	case parked:
+		return false, fmt.Sprintf("%s: somebody has put its server %s into status %s; bring it to ACTIVE", m.Name, m.ServerID, srv.Status)
+	case paused, off:
+		if srv.TaskState != "" || m.Before != statusActive {
+			return false, busyWith(m.Name, srv)
+		}
+		if locked(srv) {
+			return false, lagging(m.Name, srv)
+		}
+		return true, m.Name + ": being brought back"
+	}
+	return false, ""
 }
 
-// healthy tells whether a server is in a state in which its disk is surely whole.
-func healthy(srv *openstackclient.Server) bool {
-	return srv != nil && (srv.Status == statusActive || srv.Status == statusPaused || srv.Status == statusShutoff)
+func busyWith(name string, srv *openstackclient.Server) string {
+	if srv.TaskState == "" {
+		return ""
+	}
+	return fmt.Sprintf("%s: %s", name, srv.TaskState)
 }
 
 // bringBack unpauses or starts a server.
@@ -243,28 +271,34 @@ func (s *Session) bringBack(ctx context.Context, srv *openstackclient.Server) er
 	return err
 }
 
-// forgetCut deletes the cut's snapshots and forgets it. A snapshot whose server is gone or broken is kept: it may be the
-// last copy of that disk.
+// forgetCut deletes the cut's snapshots and forgets it. A snapshot that may be the last copy of a disk is kept, and so is its
+// machine's entry in the record.
 func (s *Session) forgetCut(ctx context.Context) (Progress, error) {
 	list, err := s.ourImages(ctx)
 	if err != nil {
 		return Progress{}, err
 	}
 	r := s.record
-	for _, m := range r.inCut() {
-		srv, err := s.server(ctx, m.ServerID)
-		if err != nil {
+	machines := r.inCut()
+	shots := make([][]images.Image, len(machines))
+	for i, m := range machines {
+		if shots[i], err = s.existingShots(ctx, list, m); err != nil {
 			return Progress{}, err
 		}
-		shots, err := s.existingShots(ctx, list, m)
-		if err != nil {
-			return Progress{}, err
+	}
+	keep, waiting, err := s.toKeep(ctx, machines, shots)
+	if err != nil {
+		return Progress{}, err
+	}
+	if len(waiting) > 0 {
+		return s.pending(StageRollingBack, s.soon(), waiting), nil
+	}
+	for i, m := range machines {
+		if why, kept := keep[m]; kept {
+			s.keepShot(m, shots[i], why)
+			continue
 		}
-		for _, img := range shots {
-			if !healthy(srv) && !s.dropping {
-				s.event("Warning", "SnapshotKept", fmt.Sprintf("server %s (%s) vanished or failed while the cluster was being hibernated; its snapshot %s (%s) is kept", m.Name, m.ServerID, img.Name, img.ID))
-				continue
-			}
+		for _, img := range shots[i] {
 			r.giveUp(&Snapshot{ID: img.ID, Name: img.Name})
 		}
 	}
@@ -300,7 +334,7 @@ func (r *Record) leaveCut() {
 func (s *Session) forgive(ctx context.Context) (Progress, error) {
 	r := s.record
 	// What is paused inside the cluster is un-paused when it is well again; until then the record says so.
-	if len(r.Leftovers) > 0 || r.HealthChecks != nil {
+	if len(r.Leftovers) > 0 || r.HealthChecks != nil || len(r.Machines) > 0 {
 		if r.Tries != nil {
 			r.Tries = nil
 			return done(), s.save(ctx)

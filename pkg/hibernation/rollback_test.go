@@ -92,7 +92,7 @@ type rollbackCase struct {
 // cloudFails are the ways in which OpenStack may fail.
 func cloudFails() map[string]rollbackCase {
 	refusal := func(op string) func(*rig) {
-		return func(r *rig) { r.cloud.AddRule(cloud.Rule{Op: op, Times: 1, Effect: cloud.Answer(403, "")}) }
+		return func(r *rig) { r.cloud.AddRule(cloud.Rule{Op: op, Times: 10, Effect: cloud.Answer(403, "")}) }
 	}
 	return map[string]rollbackCase{
 		"a snapshot fails on the hypervisor": {
@@ -107,7 +107,7 @@ func cloudFails() map[string]rollbackCase {
 		"an image ends in error": {
 			choose: slowSnapshots,
 			spoil:  func(r *rig) { r.onceUploading(func() { r.cloud.SetImageStatus(r.shotOf(master0), "killed") }) },
-			words:  []string{master0 + ": its snapshot ended in status killed"},
+			words:  []string{master0 + ": its snapshot came to nothing: its status is killed"},
 		},
 		"the image quota is used up": {
 			spoil: func(r *rig) {

@@ -36,13 +36,20 @@ func (s *Session) seal(ctx context.Context) (Progress, error) {
 	if len(changes) > 0 {
 		return Progress{}, abandon("%s", changes[0])
 	}
-	if err := s.proveStill(ctx, machines); err != nil {
+	histories, waiting, err := s.proveStill(ctx, machines)
+	if err != nil {
 		return Progress{}, err
+	}
+	if len(waiting) > 0 {
+		return s.pending(StageStopping, s.soon(), waiting), nil
 	}
 	if err := s.tagSnapshots(ctx, machines); err != nil {
 		return Progress{}, err
 	}
 	whole := !s.record.behindSeal()
+	for _, m := range machines {
+		m.Still = lastTouch(histories[m.ServerID])
+	}
 	s.closeCut()
 	if err := s.save(ctx); err != nil {
 		return Progress{}, err
@@ -63,14 +70,26 @@ func (s *Session) closeCut() {
 	}
 	for _, m := range r.Machines {
 		if m.InCut {
-			r.giveUp(m.Snapshot)
+			r.replace(m)
 			m.Snapshot, m.Shot, m.InCut = m.Shot, nil, false
-			m.Ended, m.Late = false, nil
+			m.Ended, m.Late, m.Unread = false, nil, nil
 		}
 		m.Creation = nil
 	}
 	r.Sealed = &Seal{Cycle: r.Cut.Cycle, At: s.now().UTC()}
 	r.Cut, r.Opened, r.Tries = nil, nil, nil
+}
+
+// replace gives up the snapshot that a machine's new one takes the place of. While servers are being deleted it is kept, until
+// the cluster runs again: by then it is known that the new one starts.
+func (r *Record) replace(m *Machine) {
+	switch {
+	case m.Snapshot == nil || m.Snapshot.ID == "" || m.Snapshot.ID == m.Shot.ID:
+	case r.behindSeal():
+		m.Older = append(m.Older, m.Snapshot)
+	default:
+		r.giveUpAll(m)
+	}
 }
 
 // goneForSure returns the machines whose servers are gone. So it looks, too, to an old copy of the record.
@@ -98,7 +117,12 @@ func (s *Session) still(ctx context.Context, machines []*Machine) ([]string, err
 		if err != nil {
 			return nil, err
 		}
-		if srv != nil && srv.Status == stopped(m) && srv.TaskState != "" {
+		is := conditionOf(srv)
+		if is == unknown {
+			waiting = append(waiting, unanswered(m.Name, srv))
+			continue
+		}
+		if is == stopped(m) && srv.TaskState != "" {
 			waiting = append(waiting, fmt.Sprintf("%s: %s", m.Name, srv.TaskState))
 			continue
 		}
@@ -138,7 +162,7 @@ func (s *Session) endedWhole(ctx context.Context, m *Machine) error {
 	if err != nil {
 		return err
 	}
-	if img == nil || !finished(img) {
+	if img == nil || !m.wholeFor(img) {
 		return vanished
 	}
 	histories, err := s.histories(ctx, []*Machine{m})
@@ -179,14 +203,22 @@ func changedSince(m *Machine, srv *openstackclient.Server) string {
 // unlikeRecord says how a server differs from what it was stopped as; empty if it does not. Ports are compared elsewhere.
 func unlikeRecord(m *Machine, srv *openstackclient.Server) string {
 	switch {
-	case srv.Status != stopped(m):
-		return fmt.Sprintf("%s: its server is %s and was left %s", m.Name, srv.Status, stopped(m))
+	case conditionOf(srv) != stopped(m):
+		return fmt.Sprintf("%s: its server is %s and was left %s", m.Name, srv.Status, stoppedStatus(m))
 	case srv.TaskState != "":
 		return fmt.Sprintf("%s: its server is busy with %s", m.Name, srv.TaskState)
 	case len(srv.AttachedVolumes) > 0:
 		return fmt.Sprintf("%s: volume %s was attached to its server, and is not in the snapshot", m.Name, srv.AttachedVolumes[0].ID)
 	}
 	return ""
+}
+
+// stoppedStatus is stopped in Nova's words.
+func stoppedStatus(m *Machine) string {
+	if m.Before == statusActive {
+		return statusPaused
+	}
+	return m.Before
 }
 
 // portChanges names the machines whose ports are not the recorded ones.

@@ -57,11 +57,16 @@ func (s *Session) checkGrowing(ctx context.Context, machines []*Machine) error {
 		if err != nil {
 			return err
 		}
-		if s.noteIdle(m.Shot, present(srv) && srv.TaskState == "") {
+		if s.noteIdle(m.Shot, idle(srv)) {
 			return s.deserted(ctx, m)
 		}
 	}
 	return nil
+}
+
+// idle reports whether a server is seen, and Nova does nothing with it.
+func idle(srv *openstackclient.Server) bool {
+	return present(srv) && conditionOf(srv) != unknown && srv.TaskState == ""
 }
 
 // noteIdle remembers since when nobody works on a snapshot, and tells whether that is too long.
@@ -84,7 +89,7 @@ func (s *Session) deserted(ctx context.Context, m *Machine) error {
 	if openstackclient.IsNotFound(err) {
 		return nil // the next look shows it
 	}
-	if err != nil || srv.TaskState != "" {
+	if err != nil || !idle(srv) {
 		return err
 	}
 	list, err := s.cloud.ListImages(ctx, openstackclient.ListImagesOpts{Properties: map[string]string{propInfraID: s.cluster.InfraID}})
@@ -206,17 +211,24 @@ func (s *Session) unlisted(ctx context.Context, m *Machine) (*images.Image, erro
 }
 
 func (s *Session) sortShot(st *shots, m *Machine, img *images.Image) error {
-	switch {
-	case img == nil && s.settle(&m.Shot.Attempt):
-		st.todo = append(st.todo, m)
-	case img == nil:
+	if img == nil {
+		if s.settle(&m.Shot.Attempt) {
+			st.todo = append(st.todo, m)
+			return nil
+		}
 		st.inFlight++
 		st.waiting = append(st.waiting, m.Name+": waiting whether its snapshot appears, since the answer to the request is not known")
-	case broken(img):
-		return abandon("%s: its snapshot ended in status %s", m.Name, img.Status)
-	case finished(img):
+		return nil
+	}
+	switch imageConditionOf(img) {
+	case imageBroken:
+		return abandon("%s: its snapshot came to nothing: %s", m.Name, brokenBecause(img))
+	case imageWhole:
+		if why := m.unbootable(img); why != "" {
+			return abandon("%s: its snapshot is of no use: %s", m.Name, why)
+		}
 		m.Shot.ID, m.Shot.Attempt = img.ID, Attempt{}
-	default:
+	case imageGrowing, imageUnknown:
 		// Its ID is not taken over before it is finished: it may have a twin on which Nova works.
 		m.Shot.Attempt = Attempt{}
 		st.inFlight++

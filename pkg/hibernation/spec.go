@@ -26,7 +26,7 @@ func unfit(srv *openstackclient.Server, infraID string) string {
 	switch {
 	case srv.Name == infraID+"-bootstrap":
 		return "it is the installation's bootstrap server; delete it once the installation has finished"
-	case srv.Status != statusActive && srv.Status != statusShutoff && srv.Status != statusPaused:
+	case !healthy(srv):
 		return fmt.Sprintf("its status is %s; bring it to ACTIVE or SHUTOFF", srv.Status)
 	case locked(srv):
 		return "it is locked, and Nova refuses to pause or delete it; unlock it"
@@ -51,6 +51,7 @@ func specOf(srv *openstackclient.Server, list []ports.Port) (ServerSpec, error) 
 	}
 	spec := ServerSpec{
 		FlavorName:       srv.FlavorName,
+		DiskGiB:          srv.DiskGiB,
 		Ports:            inOrder,
 		Metadata:         srv.Metadata,
 		Tags:             serverTags(srv),

@@ -18,6 +18,7 @@ func fitServer() *openstackclient.Server {
 		Server:     servers.Server{ID: "id-0", Name: "demo-x7k2p-master-0", Status: statusActive},
 		ImageID:    "image",
 		FlavorName: "m1",
+		Power:      openstackclient.PowerRunning,
 		MACs:       []string{"fa:16:3e:00:00:0a"},
 	}
 }
@@ -28,8 +29,8 @@ func TestUnfitServersAreRefused(t *testing.T) {
 		why    string
 	}{
 		"running":             {func(*openstackclient.Server) {}, ""},
-		"off":                 {func(s *openstackclient.Server) { s.Status = statusShutoff }, ""},
-		"paused":              {func(s *openstackclient.Server) { s.Status = statusPaused }, ""},
+		"off":                 {func(s *openstackclient.Server) { s.Status, s.Power = statusShutoff, openstackclient.PowerOff }, ""},
+		"paused":              {func(s *openstackclient.Server) { s.Status, s.Power = statusPaused, openstackclient.PowerPaused }, ""},
 		"not locked":          {func(s *openstackclient.Server) { s.Locked = ptr(false) }, ""},
 		"locked":              {func(s *openstackclient.Server) { s.Locked = ptr(true) }, "unlock it"},
 		"boots from a volume": {func(s *openstackclient.Server) { s.ImageID = "" }, "boots from a volume"},

@@ -104,7 +104,7 @@ func (s *Session) standUp(ctx context.Context) (Progress, error) {
 		return Progress{}, err
 	}
 	machines = slices.DeleteFunc(machines, func(m *Machine) bool { return servers[m.Name] != nil && going(servers[m.Name]) })
-	p, err := s.restore(ctx, machines, servers)
+	p, err := s.restore(ctx, machines)
 	p.Stage = StageStarting
 	return p, err
 }
@@ -137,7 +137,7 @@ func (s *Session) deletedUnrun(ctx context.Context, m *Machine) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	history := histories[m.ServerID]
-	deleted := len(history) > 0 && history[0].Action == actionDelete
-	return deleted && m.Still != nil && reachesTo(m.Still, history) && firstSince(m.Still, history) == nil, s.checkCloud(ctx)
+	h := histories[m.ServerID]
+	deleted := len(h.entries) > 0 && h.entries[0].Action == actionDelete
+	return deleted && m.Still != nil && reachesTo(m.Still, h) && firstSince(m.Still, h) == nil, s.checkCloud(ctx)
 }

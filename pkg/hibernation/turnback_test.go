@@ -218,6 +218,7 @@ func TestServerThatOnlySeemsToHaveVanished(t *testing.T) {
 	master := r.seeded.Masters[0].ID
 	r.cloud.DeleteServer(r.seeded.Workers[0].ID)
 	r.clock.Step(time.Minute)
+	r.cloud.SetDownCells(cloud.DownCells{HistoryStatus: 404})
 	r.cloud.SetCellDown(true, master)
 	rule := r.cloud.AddRule(cloud.Rule{
 		Op: "nova.server.get", When: func(k *cloud.Call) bool { return k.Target == master },

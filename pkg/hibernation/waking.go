@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// stillAsleep is neverStarted, once the record is seen to be the latest and servers that were to be brought back are.
+// stillAsleep is sortAwake, once the record is seen to be the latest and servers that were to be brought back are.
 func (s *Session) stillAsleep(ctx context.Context, l *look) (keep []*Machine, waiting []string, err error) {
 	if err := s.checkLatest(ctx); err != nil {
 		return nil, nil, err
@@ -13,13 +13,13 @@ func (s *Session) stillAsleep(ctx context.Context, l *look) (keep []*Machine, wa
 	if p, err := s.standUp(ctx); err != nil || !p.Done {
 		return nil, p.Waiting, err
 	}
-	return s.neverStarted(ctx, l)
+	return s.sortAwake(ctx, l)
 }
 
-// neverStarted sorts the machines of an opened record for a new cut. It returns those that have not started since their
+// sortAwake sorts the machines of an opened record for a new cut. It returns those that have not started since their
 // snapshot, which they keep; those that run are found among the live servers. It names what has to settle first: a server
 // that boots will have run, and one that failed is deleted.
-func (s *Session) neverStarted(ctx context.Context, l *look) (keep []*Machine, waiting []string, err error) {
+func (s *Session) sortAwake(ctx context.Context, l *look) (keep []*Machine, waiting []string, err error) {
 	for _, m := range s.record.wanted() {
 		if m.Creation == nil {
 			m.Creation = &Creation{}
@@ -35,7 +35,9 @@ func (s *Session) neverStarted(ctx context.Context, l *look) (keep []*Machine, w
 			waiting = append(waiting, m.Name+": waiting whether its server appears, since the answer to the request is not known")
 		case srv == nil:
 			keep = append(keep, sleeping(m))
-		case srv.LaunchedAt.IsZero():
+		case conditionOf(srv) == unknown:
+			waiting = append(waiting, unanswered(m.Name, srv))
+		case !hasRun(srv):
 			waiting = append(waiting, fmt.Sprintf("%s: its server is still %s", m.Name, srv.Status))
 		}
 	}

@@ -22,10 +22,10 @@ func TestFailedBootIsRemade(t *testing.T) {
 	r.cloud.Subscribe(func(e cloud.ServerEvent) {
 		if e.Kind == cloud.ServerFailed && failures < 3 {
 			failures++
-			r.cloud.FailNextSpawn(worker, noHost)
+			r.cloud.FailNextSchedule(worker, noHost)
 		}
 	})
-	r.cloud.FailNextSpawn(worker, noHost)
+	r.cloud.FailNextSchedule(worker, noHost)
 	told := false
 	for range maxPasses {
 		p, err := r.once(resume)
@@ -114,12 +114,12 @@ func TestServerThatVanishedUnseen(t *testing.T) {
 	r.expectBlocked(resume, master0, "may have run")
 }
 
-// A server in ERROR that never got a host is told from one whose host failed later by launched_at alone.
-func TestFailedBootIsToldByLaunchedAt(t *testing.T) {
+// A server in ERROR that never got a host is told from one that may have run by the events of its create action.
+func TestFailedBootIsToldByItsEvents(t *testing.T) {
 	r := newRig(t, 1, 0)
 	r.hibernate()
-	r.cloud.FailNextSpawn(master0, noHost)
-	r.passes(2, resume)
+	r.cloud.FailNextSchedule(master0, noHost)
+	r.passes(1, resume)
 	r.cloud.Settle()
 	failed := r.now(master0)
 	r.g.Expect(failed.Status).To(Equal("ERROR"))

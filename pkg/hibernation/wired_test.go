@@ -202,7 +202,7 @@ func TestServersThatAreNoTwins(t *testing.T) {
 	another := r.like(r.now(master0), master0)
 	another.ImageRef = base
 	for _, opts := range []openstackclient.CreateServerOpts{stranger, another} {
-		r.cloud.FailNextSpawn(master0, noHost)
+		r.cloud.FailNextSchedule(master0, noHost)
 		r.hand(func() {
 			_, err := r.api.CreateServer(t.Context(), opts)
 			r.g.Expect(err).NotTo(HaveOccurred())
@@ -219,7 +219,7 @@ func TestServersThatAreNoTwins(t *testing.T) {
 func TestTwinThatIsLocked(t *testing.T) {
 	r := newRig(t, 1, 0)
 	r.made()
-	r.cloud.FailNextSpawn(master0, noHost)
+	r.cloud.FailNextSchedule(master0, noHost)
 	var twin string
 	r.hand(func() {
 		var err error

@@ -114,6 +114,8 @@ type Server struct {
 	FlavorName string
 	// Power is what the hypervisor last reported of the server's domain.
 	Power Power
+	// DiskGiB is the size of the flavor's root disk, nil where Nova does not show it; only in ViewHostname.
+	DiskGiB *int
 	// EphemeralGiB and SwapMiB are the local disks that a snapshot leaves out; only in ViewHostname.
 	EphemeralGiB, SwapMiB int
 }

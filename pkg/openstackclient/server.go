@@ -18,6 +18,7 @@ type serverExtras struct {
 	Flavor      struct {
 		ID           string   `json:"id"`
 		OriginalName string   `json:"original_name"`
+		Disk         *int     `json:"disk"`
 		Ephemeral    looseInt `json:"ephemeral"`
 		Swap         looseInt `json:"swap"`
 	} `json:"flavor"`
@@ -48,6 +49,7 @@ func (s *Server) UnmarshalJSON(data []byte) error {
 	}
 	read.FlavorID = extras.Flavor.ID
 	read.FlavorName = extras.Flavor.OriginalName
+	read.DiskGiB = extras.Flavor.Disk
 	read.EphemeralGiB = int(extras.Flavor.Ephemeral)
 	read.SwapMiB = int(extras.Flavor.Swap)
 	read.Power = powerOf(extras.PowerState)

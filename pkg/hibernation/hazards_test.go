@@ -1,0 +1,138 @@
+package hibernation_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/util/sets"
+
+	"github.com/overwinter/overwinter/test/cloud"
+)
+
+// The hazards that docs/reliability.md lists, each by its number, as far as the engine sees them.
+
+// A cell that does not answer is no answer: what is paused stays in the record until it is seen to run again.
+func TestS01CellDown(t *testing.T) {
+	for name, history := range map[string]int{"histories 404": 404, "histories 500": 500} {
+		for _, down := range []string{"one", "all"} {
+			for calls := range 12 {
+				t.Run(fmt.Sprintf("%s, %s, after %d calls", name, down, calls), func(t *testing.T) {
+					r := newRig(t, 1, 1)
+					r.cloud.SetDownCells(cloud.DownCells{HistoryStatus: history})
+					r.downAfter(calls, down)
+					for range 40 {
+						_, _ = r.once(hibernate) // an error is a visit that is repeated
+						r.clock.Step(5 * time.Second)
+					}
+					r.before = nil
+					r.resumeThrough()
+					r.cloud.BringCellsUp()
+					r.resumeThrough()
+					r.expectRunning()
+				})
+			}
+		}
+	}
+}
+
+// downAfter takes a cell down at a call behind the first pause.
+func (r *rig) downAfter(calls int, which string) {
+	seen, down := -1, false
+	r.onRequest(func(k *cloud.Call) *cloud.Effect {
+		if seen < 0 && k.Op == "nova.server.pause" {
+			seen = 0
+		}
+		if seen >= 0 && !down {
+			if seen++; seen > calls {
+				down = true
+				r.cloud.SetCellDown(true, r.seeded.Masters[0].ID)
+				if which == "all" {
+					r.cloud.SetCellDown(true, r.seeded.Workers[0].ID)
+				}
+			}
+		}
+		return nil
+	})
+}
+
+// resumeThrough makes some passes, whatever they say.
+func (r *rig) resumeThrough() {
+	for range 60 {
+		if p, err := r.once(resume); err == nil && p.Done {
+			return
+		}
+		r.clock.Step(5 * time.Second)
+	}
+}
+
+// expectRunning: each machine has one ACTIVE server, and no disk went back in time.
+func (r *rig) expectRunning() {
+	r.t.Helper()
+	for _, was := range r.servers {
+		r.g.Expect(r.now(was.Name).Status).To(Equal("ACTIVE"), was.Name)
+	}
+	r.g.Expect(r.clusterServers()).To(HaveLen(len(r.servers)))
+	r.g.Expect(r.cloud.Regressions()).To(BeEmpty())
+}
+
+// nova-compute dies when the guest runs and Nova does not know yet: the server in ERROR counts as one that ran. It is made
+// again only where somebody orders that, or where it is shown that no guest ever started.
+func TestS02RanBeforeLaunched(t *testing.T) {
+	r := newRig(t, 1, 0)
+	r.hibernate()
+	r.cloud.KillComputeAt(cloud.KillBeforeSave, master0)
+	r.passes(2, resume)
+	r.clock.Step(time.Minute)
+	r.cloud.RestartCompute("")
+	r.clock.Step(time.Minute)
+	failed := r.now(master0)
+	r.g.Expect(failed.Status).To(Equal("ERROR"))
+	r.g.Expect(failed.Launched).To(BeZero())
+	r.expectBlocked(resume, master0, "may have run", "remake-server")
+	r.g.Expect(r.now(master0).ID).To(Equal(failed.ID))
+	r.g.Expect(r.cloud.Regressions()).To(BeEmpty())
+	r.cluster.Remake = sets.New(master0)
+	r.g.Expect(r.until(resume)).To(Succeed())
+	r.g.Expect(r.now(master0).Status).To(Equal("ACTIVE"))
+}
+
+// A compute service that dies before there is a guest has touched the build all the same.
+func TestS02DeathsInABuild(t *testing.T) {
+	for _, point := range []cloud.KillPoint{cloud.KillBeforeClaim, cloud.KillBeforeSpawn, cloud.KillBeforeSave} {
+		t.Run(string(point), func(t *testing.T) {
+			r := newRig(t, 1, 0)
+			r.hibernate()
+			r.cloud.KillComputeAt(point, master0)
+			r.passes(2, resume)
+			r.clock.Step(time.Minute)
+			r.cloud.RestartCompute("")
+			r.clock.Step(time.Minute)
+			for range 40 {
+				_, _ = r.once(resume) // Blocked is an answer, too
+				r.clock.Step(15 * time.Second)
+			}
+			r.g.Expect(r.cloud.Regressions()).To(BeEmpty())
+		})
+	}
+}
+
+// The hypervisor contradicts Nova: the server says PAUSED and its guest runs. No snapshot is taken of it.
+func TestS14PowerStateDisagrees(t *testing.T) {
+	r := newRig(t, 1, 0)
+	r.oncePausing(func() { r.cloud.Settle() })
+	r.passesUntil(func() bool { return r.now(master0).Status == "PAUSED" }, hibernate)
+	r.g.Expect(r.record().Cut.Shooting).To(BeFalse())
+	r.cloud.SetPowerState(r.now(master0).ID, 1)
+	for range 20 {
+		p, err := r.once(hibernate)
+		r.g.Expect(err).NotTo(HaveOccurred())
+		r.g.Expect(p.Waiting).To(ConsistOf(And(HavePrefix(master0), ContainSubstring("waiting until they agree"))))
+		r.clock.Step(time.Minute)
+	}
+	r.g.Expect(r.cloud.Ledger().Count("nova.server.createImage")).To(BeZero())
+	r.cloud.SetPowerState(r.now(master0).ID, 3)
+	r.hibernate()
+	r.expectAsleep()
+}
