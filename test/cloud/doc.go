@@ -11,6 +11,17 @@
 //
 // With a seed, a virtual clock and one client everything is the same in each run, to the last byte of each answer.
 //
+// Nova fails in parts, as its sources say. A cell that is down (TakeCellDown, SetCellDown) shows its servers as UNKNOWN, leaves them out of lists,
+// and answers 500 to all else about them. nova-compute dies within an operation (KillComputeAt) or between two (KillCompute), and RestartCompute
+// does what its init_host does; the domains live on meanwhile. nova-conductor and nova-scheduler die (KillConductor, KillScheduler).
+//
+// A guest writes while its domain runs, whatever vm_state Nova shows: from the start of its domain, which is before ACTIVE and launched_at are saved
+// (Latencies.Save). The power state that Nova shows is what it last saw of the domain (SetDomainState, SetPowerState, SyncPowerStates). A server's
+// history shows events of what really began: the create of a server that never reached a compute host has none of a build.
+//
+// What is not simulated: a dead conductor stops new builds only, not the saves of nova-compute; a cell that is down does not stop what its
+// computes do; an upload that nova-compute's death breaks off leaves the image saving (SetImageStatus makes it queued, as some stores do).
+//
 // A test makes requests go wrong with rules and hooks (AddRule, SetHooks, Effect), has others at work (PauseServer, AddServer, DeleteNetwork,
 // SetServerState and their kind), and looks with Servers, Images and Ports, or with View, which copies nothing.
 //

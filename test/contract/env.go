@@ -54,6 +54,8 @@ func Run(t *testing.T, env Env) {
 		{"Filters", filters},
 		{"Pages", pages},
 		{"PauseAndStop", pauseAndStop},
+		{"PowerStates", powerStates},
+		{"CreateEvents", createEvents},
 		{"AttachPort", attachPort},
 		{"TwoServersOnePort", twoServersOnePort},
 		{"SnapshotAndReplace", snapshotAndReplace},
