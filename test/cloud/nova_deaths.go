@@ -138,21 +138,40 @@ func (c *Cloud) initInstance(s *server) {
 		c.interrupt(s)
 	case s.task == taskDeleting:
 		c.endServer(s)
-	case s.task == taskImagePending, s.task == taskImageSnapshot, s.task == taskImageExtract, s.task == taskImageUpload:
+	default:
+		c.resumeTask(s)
+	}
+}
+
+// resumeTask deals with the task in which a nova-compute that starts finds a server.
+func (c *Cloud) resumeTask(s *server) {
+	switch s.task {
+	case taskImagePending, taskImageSnapshot, taskImageExtract, taskImageUpload:
 		c.setTask(s, taskNone) // and the image stays as it is
-	case s.domain == powerRunning && (s.task == taskPausing || s.task == taskUnpausing):
-		was := s.vm
-		s.vm = vmActive
-		c.setTask(s, taskNone)
-		if was != vmActive {
-			c.notify(ServerActive, s)
+	case taskPausing:
+		if s.domain == powerRunning {
+			c.showActive(s)
 		}
-	case s.domain == powerPaused && s.task == taskUnpausing:
-		c.perform(s, c.unpausing())
-	case s.task == taskPoweringOff:
+	case taskUnpausing:
+		if s.domain == powerRunning {
+			c.showActive(s)
+		} else {
+			c.perform(s, c.unpausing())
+		}
+	case taskPoweringOff:
 		c.perform(s, c.stopping())
-	case s.task == taskPoweringOn:
+	case taskPoweringOn:
 		c.perform(s, c.starting())
+	}
+}
+
+// showActive ends the task of a server whose domain runs. The power state is not looked at.
+func (c *Cloud) showActive(s *server) {
+	was := s.vm
+	s.vm = vmActive
+	c.setTask(s, taskNone)
+	if was != vmActive {
+		c.notify(ServerActive, s)
 	}
 }
 

@@ -51,10 +51,21 @@ func (c *Cloud) syncPower(h *host) {
 			continue
 		}
 		s.power = s.domain
-		off := s.domain == powerShutdown || s.domain == powerCrashed
-		if (off && (s.vm == vmActive || s.vm == vmPaused)) || (s.vm == vmStopped && !off && s.domain != powerNone) {
+		if s.toBeStopped() {
 			c.setVM(s, vmStopped)
 			c.didByHand(s, "stop")
 		}
 	}
+}
+
+// toBeStopped reports whether a server's vm_state and its domain are at odds in a way that Nova ends by stopping the server.
+func (s *server) toBeStopped() bool {
+	off := s.domain == powerShutdown || s.domain == powerCrashed
+	switch s.vm {
+	case vmActive, vmPaused:
+		return off
+	case vmStopped:
+		return !off && s.domain != powerNone
+	}
+	return false
 }
