@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
+	"github.com/overwinter/overwinter/pkg/dialguard"
 	"github.com/overwinter/overwinter/pkg/version"
 )
 
@@ -39,6 +40,8 @@ func TestCommandLine(t *testing.T) {
 		{"no workers", []string{"--workers", "0"}, exitUsage, "", "--workers"},
 		{"no workers for questions", []string{"--unreachable-workers", "0"}, exitUsage, "", "--unreachable-workers"},
 		{"no snapshots", []string{"--snapshots-in-flight", "0"}, exitUsage, "", "--snapshots-in-flight"},
+		{"no CIDR", []string{"--deny-cidrs", "10.0.0.0/8,nonsense"}, exitUsage, "", "--deny-cidrs: \"nonsense\" is not a CIDR"},
+		{"nothing denied", []string{"--deny-cidrs=", "--version"}, exitOK, version.Get(), ""},
 		{"negative QPS", []string{"--cloud-qps", "-1"}, exitUsage, "", "--cloud-qps"},
 		{"no burst", []string{"--cloud-burst", "0"}, exitUsage, "", "--cloud-burst"},
 		{"no burst, no bound", []string{"--cloud-burst", "0", "--cloud-qps", "0", "--version"}, exitOK, version.Get(), ""},
@@ -60,6 +63,20 @@ func TestCommandLine(t *testing.T) {
 			g.Expect(stderr.String()).To(ContainSubstring(tt.stderr))
 		})
 	}
+}
+
+// TestS12DenyCIDRs denies what leads to this machine and to its cloud's metadata by default, and nothing if told so.
+func TestS12DenyCIDRs(t *testing.T) {
+	g := NewWithT(t)
+	opts, err := parseOptions(nil, io.Discard)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(opts.denied).To(Equal(dialguard.DefaultDenied()))
+	opts, err = parseOptions([]string{"--deny-cidrs="}, io.Discard)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(opts.denied).To(BeEmpty())
+	opts, err = parseOptions([]string{"--deny-cidrs=10.0.0.0/8,192.168.0.0/16"}, io.Discard)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(opts.denied).To(HaveLen(2))
 }
 
 // TestUnreachableHub ends with an error that says so.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/overwinter/overwinter/pkg/controller/hibernation"
 	"github.com/overwinter/overwinter/pkg/controller/unreachable"
+	"github.com/overwinter/overwinter/pkg/dialguard"
 	"github.com/overwinter/overwinter/pkg/logging"
 )
 
@@ -28,6 +30,9 @@ type options struct {
 	cloudBurst        int
 	cloudTimeout      time.Duration
 	snapshotsInFlight int
+
+	denyCIDRs []string
+	denied    []netip.Prefix
 
 	hibernationDeadline time.Duration
 	schedulingDeadline  time.Duration
@@ -49,6 +54,15 @@ func knownControllers() []string {
 	return []string{hibernation.ControllerName, unreachable.ControllerName}
 }
 
+// defaultDenyCIDRs returns the default of --deny-cidrs.
+func defaultDenyCIDRs() []string {
+	var list []string
+	for _, prefix := range dialguard.DefaultDenied() {
+		list = append(list, prefix.String())
+	}
+	return list
+}
+
 // parseOptions reads the command line. It returns pflag.ErrHelp after the usage was asked for and written to out.
 func parseOptions(args []string, out io.Writer) (*options, error) {
 	o := &options{}
@@ -64,6 +78,7 @@ func parseOptions(args []string, out io.Writer) (*options, error) {
 	flags.IntVar(&o.cloudBurst, "cloud-burst", 100, "requests beyond --cloud-qps that may come at once")
 	flags.DurationVar(&o.cloudTimeout, "cloud-timeout", 30*time.Second, "time limit of a request to a cloud")
 	flags.IntVar(&o.snapshotsInFlight, "snapshots-in-flight", 16, "snapshots of one cluster that are made at once")
+	flags.StringSliceVar(&o.denyCIDRs, "deny-cidrs", defaultDenyCIDRs(), "addresses that are never connected to on behalf of a cluster, whatever name leads there; empty denies none, the hub's own API is exempt")
 	flags.DurationVar(&o.hibernationDeadline, "hibernation-deadline", time.Hour, "how long a hibernation may take before its snapshots are complete; then it is undone and tried again later")
 	flags.DurationVar(&o.schedulingDeadline, "scheduling-deadline", 10*time.Minute, "how long a new server may wait for a host before it is deleted and made again")
 	flags.DurationVar(&o.operatorsSettle, "operators-settle", 2*time.Minute, "how long ClusterOperators may report anew after a resume, before they are believed")
@@ -106,6 +121,11 @@ func (o *options) check() error {
 	if o.cloudQPS > 0 {
 		positive("--cloud-burst", o.cloudBurst)
 	}
+	denied, err := dialguard.Parse(o.denyCIDRs)
+	if err != nil {
+		errs = append(errs, fmt.Errorf("--deny-cidrs: %w", err))
+	}
+	o.denied = denied
 	if o.cloudQPS < 0 {
 		errs = append(errs, fmt.Errorf("--cloud-qps: %v is negative", o.cloudQPS))
 	}

@@ -25,6 +25,7 @@ import (
 	hibernationcontroller "github.com/overwinter/overwinter/pkg/controller/hibernation"
 	"github.com/overwinter/overwinter/pkg/controller/unreachable"
 	"github.com/overwinter/overwinter/pkg/csrapproval"
+	"github.com/overwinter/overwinter/pkg/dialguard"
 	"github.com/overwinter/overwinter/pkg/hibernation"
 	"github.com/overwinter/overwinter/pkg/openstackclient"
 	"github.com/overwinter/overwinter/pkg/remoteclient"
@@ -62,9 +63,10 @@ func runManager(ctx context.Context, opts *options, logger *log.Logger) error {
 	if err != nil {
 		return err
 	}
-	remote := remoteclient.New(mgr.GetAPIReader(), userAgent())
+	guard := dialguard.New(opts.denied)
+	remote := remoteclient.New(mgr.GetAPIReader(), userAgent(), remoteclient.Guarded(guard))
 	if slices.Contains(controllers, hibernationcontroller.ControllerName) {
-		if err := addHibernation(ctx, mgr, remote, opts, logger); err != nil {
+		if err := addHibernation(ctx, mgr, remote, guard, opts, logger); err != nil {
 			return err
 		}
 	}
@@ -144,7 +146,7 @@ func cachesSynced(mgr manager.Manager) healthz.Checker {
 }
 
 // addHibernation builds the hibernation controller and the actuators it knows.
-func addHibernation(ctx context.Context, mgr manager.Manager, remote *remoteclient.Clients, opts *options, logger *log.Logger) error {
+func addHibernation(ctx context.Context, mgr manager.Manager, remote *remoteclient.Clients, guard *dialguard.Guard, opts *options, logger *log.Logger) error {
 	host, err := os.Hostname()
 	if err != nil {
 		return fmt.Errorf("find the host's name: %w", err)
@@ -161,6 +163,7 @@ func addHibernation(ctx context.Context, mgr manager.Manager, remote *remoteclie
 		QPS:            opts.cloudQPS,
 		Burst:          opts.cloudBurst,
 		Logger:         logger,
+		Guard:          guard,
 	})
 	recorder := mgr.GetEventRecorder(programName)
 

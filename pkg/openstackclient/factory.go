@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"net"
 	"net/http"
 	"net/url"
 	"sync"
@@ -12,11 +13,17 @@ import (
 	"github.com/sirupsen/logrus"
 	"golang.org/x/sync/semaphore"
 	"k8s.io/utils/clock"
+
+	"github.com/overwinter/overwinter/pkg/dialguard"
 )
 
 const (
 	defaultRequestTimeout = 30 * time.Second
 	defaultCacheSize      = 512
+	// dialTimeout leaves time for another try in a visit.
+	dialTimeout = 10 * time.Second
+	// maxHeader is far above the headers of any OpenStack service.
+	maxHeader = 64 << 10
 )
 
 // FactoryOptions say how clients talk to clouds. The zero value works.
@@ -38,10 +45,13 @@ type FactoryOptions struct {
 	Clock clock.PassiveClock
 	// CacheSize is how many clients are kept; 512 if zero.
 	CacheSize int
-	// Proxy selects the HTTP proxy; none if nil. The environment is not looked at.
+	// Guard denies connections to some addresses; none if nil.
+	Guard *dialguard.Guard
+	// Proxy selects the HTTP proxy; none if nil. The environment is not looked at. The address that Guard checks is then
+	// the proxy's: the proxy resolves the clouds' names, and has to deny addresses itself.
 	Proxy func(*http.Request) (*url.URL, error)
-	// Transport, unless nil, carries the requests instead of a connection made for each client; CA bundles and
-	// "verify: false" then have no effect.
+	// Transport, unless nil, carries the requests instead of a connection made for each client; CA bundles,
+	// "verify: false" and Guard then have no effect.
 	Transport http.RoundTripper
 }
 
@@ -146,11 +156,15 @@ func (f *Factory) transport(cloud *cloudConfig, caBundle []byte) (http.RoundTrip
 	}
 	return &http.Transport{
 		Proxy:               f.options.Proxy,
+		DialContext:         f.options.Guard.Dialer(net.Dialer{Timeout: dialTimeout}),
 		TLSClientConfig:     tlsConfig,
 		ForceAttemptHTTP2:   true,
 		MaxIdleConnsPerHost: 16,
 		IdleConnTimeout:     90 * time.Second,
 		TLSHandshakeTimeout: 10 * time.Second,
+		// The bounds of answers count the bytes that arrive; packed ones would become many more.
+		DisableCompression:     true,
+		MaxResponseHeaderBytes: maxHeader,
 	}, nil
 }
 

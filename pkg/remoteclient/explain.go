@@ -8,6 +8,8 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/overwinter/overwinter/pkg/dialguard"
 )
 
 // Explain says in a sentence for a condition what a person has to mend so that a cluster's API can be asked: its kubeconfig, a
@@ -21,10 +23,13 @@ func Explain(err error) string {
 		unknown  x509.UnknownAuthorityError
 		invalid  x509.CertificateInvalidError
 		hostname x509.HostnameError
+		denied   *dialguard.DeniedError
 	)
 	switch {
 	case errors.As(err, &refusal):
 		return refusal.Message
+	case errors.As(err, &denied):
+		return fmt.Sprintf("The URL of the cluster's API is not asked: %s", denied)
 	case apierrors.IsUnauthorized(err):
 		return "The cluster's API refuses the credentials in the admin kubeconfig"
 	case errors.As(err, &unknown):

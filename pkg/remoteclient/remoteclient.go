@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	hivev1 "github.com/overwinter/overwinter/apis/hive/v1"
+	"github.com/overwinter/overwinter/pkg/dialguard"
 )
 
 // Factory makes clients to clusters.
@@ -55,6 +56,7 @@ type Clients struct {
 	secrets   client.Reader
 	userAgent string
 	limits    limits
+	guard     *dialguard.Guard
 
 	mu   sync.Mutex
 	kept map[place]keptClient
@@ -84,9 +86,20 @@ type origin struct {
 	urlOverride, ipOverride string
 }
 
+// Option changes how a Factory connects.
+type Option func(*Clients)
+
+// Guarded has the clients connect to no address that the guard denies. Behind a kubeconfig's proxy-url the guard sees the
+// address of the proxy.
+func Guarded(guard *dialguard.Guard) Option { return func(c *Clients) { c.guard = guard } }
+
 // New returns a Factory that reads the Secrets with the given reader and says the given name to the clusters.
-func New(secrets client.Reader, userAgent string) *Clients {
-	return &Clients{secrets: secrets, userAgent: userAgent, limits: limits{timeout: Timeout, answer: maxAnswer}, kept: map[place]keptClient{}}
+func New(secrets client.Reader, userAgent string, options ...Option) *Clients {
+	c := &Clients{secrets: secrets, userAgent: userAgent, limits: limits{timeout: Timeout, answer: maxAnswer}, kept: map[place]keptClient{}}
+	for _, option := range options {
+		option(c)
+	}
+	return c
 }
 
 // ClientFor returns a client to the cluster of the ClusterDeployment, at the address that Active returns; it knows the
@@ -177,7 +190,7 @@ func (c *Clients) make(secret *corev1.Secret, from origin) (*keptClient, error) 
 	config.QPS, config.Burst = 50, 100
 	// What a cluster warns its clients of is not for our log.
 	config.WarningHandler = rest.NoWarnings{}
-	httpClient, err := httpClientFor(config, from.ipOverride, c.limits)
+	httpClient, err := httpClientFor(config, from.ipOverride, c.limits, c.guard)
 	if err != nil {
 		return nil, refuse("the Secret %s/%s, key %s: its certificates, keys or URLs are not usable: fetch the admin kubeconfig anew",
 			secret.Namespace, secret.Name, hivev1.KubeconfigSecretKey)

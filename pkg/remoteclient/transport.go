@@ -10,6 +10,8 @@ import (
 
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/client-go/rest"
+
+	"github.com/overwinter/overwinter/pkg/dialguard"
 )
 
 const (
@@ -32,14 +34,14 @@ type limits struct {
 // httpClientFor returns the client that carries the requests, and makes config fit it. It connects to ipOverride, if that is
 // set, whatever the host is, and then directly: a proxy would look for the host by itself. Redirects are not followed: no
 // cluster's API sends any, and the credentials would go along.
-func httpClientFor(config *rest.Config, ipOverride string, bounds limits) (*http.Client, error) {
+func httpClientFor(config *rest.Config, ipOverride string, bounds limits, guard *dialguard.Guard) (*http.Client, error) {
 	// client-go waits 30 s for a connection, also after whoever asked has gone. With a dialer of its own a client also has
 	// connections of its own: clusters with the same CA do not share any.
-	dialer := &net.Dialer{Timeout: bounds.timeout, KeepAlive: 30 * time.Second}
+	dial := guard.Dialer(net.Dialer{Timeout: bounds.timeout, KeepAlive: 30 * time.Second})
 	config.Timeout = bounds.timeout
-	config.Dial = dialer.DialContext
+	config.Dial = dial
 	if ipOverride != "" {
-		config.Dial = dialInstead(dialer, ipOverride)
+		config.Dial = dialInstead(dial, ipOverride)
 		config.Proxy = func(*http.Request) (*url.URL, error) { return nil, nil }
 	}
 	config.Wrap(func(inner http.RoundTripper) http.RoundTripper { return bounded{inner: inner, limit: bounds.answer} })
@@ -51,14 +53,16 @@ func httpClientFor(config *rest.Config, ipOverride string, bounds limits) (*http
 	return httpClient, nil
 }
 
+type dialFunc = func(ctx context.Context, network, address string) (net.Conn, error)
+
 // dialInstead connects to the port that is asked for at another address.
-func dialInstead(dialer *net.Dialer, ip string) func(ctx context.Context, network, address string) (net.Conn, error) {
+func dialInstead(dial dialFunc, ip string) dialFunc {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		_, port, err := net.SplitHostPort(address)
 		if err != nil {
 			return nil, fmt.Errorf("dial %s: %w", address, err)
 		}
-		return dialer.DialContext(ctx, network, net.JoinHostPort(ip, port))
+		return dial(ctx, network, net.JoinHostPort(ip, port))
 	}
 }
 

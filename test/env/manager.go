@@ -20,7 +20,8 @@ func BuildManager(ctx context.Context, dir string) (string, error) {
 }
 
 // StartManager starts the manager's program and waits until it is ready. Flags are added to those that say who it is and
-// where its health is served; metrics and leader election are off.
+// where its health is served; metrics and leader election are off, and no address is denied: the clouds and clusters of
+// tests listen on this machine.
 func (e *Env) StartManager(ctx context.Context, name, program, kubeconfig string, flags ...string) (*Process, error) {
 	health, err := FreeAddress()
 	if err != nil {
@@ -31,6 +32,7 @@ func (e *Env) StartManager(ctx context.Context, name, program, kubeconfig string
 		"--health-probe-bind-address=" + health,
 		"--metrics-bind-address=0",
 		"--leader-elect=false",
+		"--deny-cidrs=",
 	}, flags...)
 	p, err := e.StartProcess(name, program, args...)
 	if err != nil {
