@@ -30,7 +30,8 @@ type breakerTransport struct {
 
 func newBreaker(failures uint32, pause time.Duration) *gobreaker.TwoStepCircuitBreaker[struct{}] {
 	return gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
-		Timeout:     pause,
+		// Who comes back after the pause finds the breaker ready for a probe, and not closing this very moment.
+		Timeout:     pause - pause/10,
 		ReadyToTrip: func(counts gobreaker.Counts) bool { return counts.ConsecutiveFailures >= failures },
 		IsExcluded:  func(err error) bool { return errors.Is(err, errGivenUp) },
 	})
@@ -49,9 +50,10 @@ func (b *breakerTransport) RoundTrip(request *http.Request) (*http.Response, err
 			Cause:      err,
 		}
 	}
+	// A repetition that fails says no more than the request that it repeats; its success counts.
 	start := time.Now()
 	response, err := b.next.RoundTrip(request)
-	if err != nil && b.saysNothing(request.Context(), time.Since(start)) {
+	if err != nil && (isRepetition(request) || b.saysNothing(request.Context(), time.Since(start))) {
 		done(errGivenUp)
 		return nil, err
 	}

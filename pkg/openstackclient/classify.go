@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -16,64 +15,65 @@ import (
 	"syscall"
 
 	"github.com/gophercloud/gophercloud/v2"
+
+	"github.com/overwinter/overwinter/pkg/dialguard"
 )
 
 // classify turns what gophercloud or the connection returned into an *Error. ctx is the caller's own, without the
 // request's time limit.
-func (c *openstackClient) classify(ctx context.Context, op string, mutates bool, err error) *Error {
+func (c *openstackClient) classify(ctx context.Context, op operation, err error) *Error {
 	var own *Error
 	if errors.As(err, &own) {
 		named := *own
 		if named.Op == "" {
-			named.Op = op
+			named.Op = op.name
 		}
 		return &named
 	}
 	var reauth *gophercloud.ErrUnableToReauthenticate
 	if errors.As(err, &reauth) {
 		// The request itself was answered with 401, so it has changed nothing.
-		failure := c.classify(ctx, opAuthenticate, false, reauth.ErrReauth)
+		failure := c.classify(ctx, authentication(), reauth.ErrReauth)
 		c.explainRefusal(failure)
 		return failure
 	}
 	var answer gophercloud.ErrUnexpectedResponseCode
 	if errors.As(err, &answer) {
-		return c.classifyAnswer(op, mutates, answer)
+		return c.classifyAnswer(op, answer)
 	}
-	if isMalformed(err) {
-		failure := c.malformed(mutates, err)
-		failure.Op = op
-		return failure
+	if isUnfit(err) {
+		return c.classifyUnfit(op, err)
 	}
-	return classifyUnanswered(ctx, op, mutates, err)
+	return classifyUnanswered(ctx, op, err)
 }
 
-func (c *openstackClient) classifyAnswer(op string, mutates bool, answer gophercloud.ErrUnexpectedResponseCode) *Error {
+func (c *openstackClient) classifyAnswer(op operation, answer gophercloud.ErrUnexpectedResponseCode) *Error {
 	answer.Body = []byte(c.hide(string(answer.Body[:min(len(answer.Body), maxErrorBody)])))
-	message, recognised := cloudMessage(answer.Actual, answer.Body, c.hide)
-	if answer.Actual < 300 {
-		// It is no error's text but the object that was made, which for a server holds a password.
-		message, answer.Body = "", nil
-	}
+	said := readWords(answer.Actual, answer.Body, c.hide)
 	// Old services write plain text, but all have given each request an ID for years.
-	recognised = recognised || requestID(answer.ResponseHeader) != ""
-	message = cmp.Or(message, http.StatusText(answer.Actual), "an answer without words")
+	recognised := said.message != "" || requestID(answer.ResponseHeader) != ""
 	failure := &Error{
-		Kind:       kindOf(answer, message, recognised),
-		Op:         op,
+		Kind:       kindOf(answer, said.text, recognised),
+		Op:         op.name,
 		Status:     answer.Actual,
-		Message:    message,
+		Message:    said.message,
 		RequestID:  requestID(answer.ResponseHeader),
 		RetryAfter: retryAfter(answer.ResponseHeader, c.factory.options.Clock.Now()),
-		Ambiguous:  mutates && (answer.Actual >= 500 || answer.Actual < 300),
-		Cause:      answer,
+		Ambiguous:  op.mutates && (answer.Actual >= 500 || answer.Actual < 300),
 	}
 	switch {
 	case answer.Actual >= 300 && answer.Actual < 400:
-		failure.Message = fmt.Sprintf("%s redirects elsewhere; write the right URL in clouds.yaml or have the cloud's catalog corrected", hostOf(answer.URL))
+		failure.Message = fmt.Sprintf("%s redirects elsewhere; write the right URL in clouds.yaml or have the cloud's catalog corrected", op.at(answer.URL))
 	case answer.Actual == http.StatusNotFound && failure.Kind != KindNotFound:
-		failure.Message = fmt.Sprintf("%s does not know this API (%s)", hostOf(answer.URL), message)
+		failure.Message = fmt.Sprintf("%s does not know this API (%s)", op.at(answer.URL), cmp.Or(said.message, contentType(answer.ResponseHeader)))
+	case answer.Actual < 300 || said.message == "":
+		failure.Message = foreign(op, answer)
 	}
+	// A body of success is no error's text but the object that was made, which for a server holds a password.
+	if answer.Actual < 300 || said.message == "" {
+		answer.Body = nil
+	}
+	failure.Cause = answer
 	return failure
 }
 
@@ -117,22 +117,13 @@ func quotaOr(other Kind, answer gophercloud.ErrUnexpectedResponseCode, message s
 	return other
 }
 
-// isMalformed tells whether an answer came and could not be read as what it should be.
-func isMalformed(err error) bool {
-	var syntax *json.SyntaxError
-	var kind *json.UnmarshalTypeError
-	return errors.As(err, &syntax) || errors.As(err, &kind)
-}
-
-// malformed is the error for an answer that is not what it should be: taken for a passing failure, since no service
-// answers so for long.
-func (c *openstackClient) malformed(mutates bool, err error) *Error {
-	return &Error{Kind: KindTransient, Message: "malformed answer: " + shorten(c.hide(err.Error())), Ambiguous: mutates, Cause: err}
-}
-
-func classifyUnanswered(ctx context.Context, op string, mutates bool, err error) *Error {
+func classifyUnanswered(ctx context.Context, op operation, err error) *Error {
 	failure := &Error{
-		Kind: KindTransient, Op: op, Message: unansweredMessage(err), Ambiguous: mutates && !neverSent(err), Cause: err,
+		Kind: KindTransient, Op: op.name, Message: unansweredMessage(err), Ambiguous: op.mutates && !neverSent(err), Cause: err,
+	}
+	var denied *dialguard.DeniedError
+	if errors.As(err, &denied) {
+		failure.Kind, failure.Message = KindInvalid, fmt.Sprintf("%s is not asked: %s", op.service, denied)
 	}
 	if given := ctx.Err(); given != nil {
 		if errors.Is(given, context.Canceled) {

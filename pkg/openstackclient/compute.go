@@ -99,11 +99,7 @@ func (c *openstackClient) HasKeyPair(ctx context.Context, name string) (bool, er
 	if err != nil {
 		return false, err
 	}
-	_, _, err = c.get(ctx, op, target)
-	if IsNotFound(err) {
-		return false, nil
-	}
-	return err == nil, err
+	return c.exists(ctx, op, target, "keypair")
 }
 
 // GetFlavor implements Client.
@@ -184,7 +180,12 @@ func (c *openstackClient) AttachPort(ctx context.Context, serverID, portID strin
 	}
 	body := map[string]any{"interfaceAttachment": map[string]any{"port_id": portID}}
 	return c.do(ctx, op, func(ctx context.Context, client *gophercloud.ServiceClient) error {
-		_, err := client.Post(ctx, client.Endpoint+target, body, nil, &gophercloud.RequestOpts{OkCodes: []int{http.StatusOK}})
-		return err
+		response, err := client.Post(ctx, client.Endpoint+target, body, nil, &gophercloud.RequestOpts{
+			OkCodes: []int{http.StatusOK}, KeepResponseBody: true,
+		})
+		if err != nil {
+			return err
+		}
+		return readAnswer(op, response, func(response *http.Response) error { return needs(response, "interfaceAttachment") })
 	})
 }

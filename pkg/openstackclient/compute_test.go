@@ -235,7 +235,7 @@ func TestAttachPort(t *testing.T) {
 	g.Expect(cloud.last().header).NotTo(HaveKey("X-Openstack-Nova-Api-Version"))
 
 	for status, want := range map[int]Kind{400: KindInvalid, 403: KindForbidden, 404: KindNotFound, 409: KindConflict, 500: KindTransient} {
-		cloud.on(path, answer(status, `{"failure": {"code": 0, "message": "Port p is still in use."}}`))
+		cloud.on(path, answer(status, fmt.Sprintf(`{"failure": {"code": %d, "message": "Port p is still in use."}}`, status)))
 		err := client.AttachPort(t.Context(), serverID, "p")
 		g.Expect(KindOf(err)).To(Equal(want))
 		g.Expect(err).To(MatchError(fmt.Sprintf("attach port to server: Port p is still in use. (HTTP %d)", status)))

@@ -2,10 +2,7 @@ package openstackclient
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"path"
@@ -70,13 +67,19 @@ func (c *openstackClient) CreateServer(ctx context.Context, opts CreateServerOpt
 		} `json:"server"`
 	}
 	err = c.do(ctx, op, func(ctx context.Context, client *gophercloud.ServiceClient) error {
-		_, err := client.Post(ctx, client.Endpoint+"servers", body, &answer, &gophercloud.RequestOpts{
-			OkCodes: []int{http.StatusOK, http.StatusAccepted},
+		response, err := client.Post(ctx, client.Endpoint+"servers", body, nil, &gophercloud.RequestOpts{
+			OkCodes: []int{http.StatusOK, http.StatusAccepted}, KeepResponseBody: true,
 		})
-		if err == nil && answer.Server.ID == "" {
-			return c.malformed(true, errors.New("there is no server ID in it"))
+		if err != nil {
+			return err
 		}
-		return err
+		return readAnswer(op, response, func(response *http.Response) error {
+			err := decodeObject(response.Body, &answer)
+			if err == nil && answer.Server.ID == "" {
+				return unfit("there is no server ID in it")
+			}
+			return err
+		})
 	})
 	return answer.Server.ID, err
 }
@@ -101,24 +104,25 @@ func (c *openstackClient) CreateServerImage(ctx context.Context, id string, opts
 		if err != nil {
 			return err
 		}
-		defer func() { _ = response.Body.Close() }()
-		imageID, err = c.newImageID(response)
-		return err
+		return readAnswer(op, response, func(response *http.Response) error {
+			imageID, err = newImageID(response)
+			return err
+		})
 	})
 	return imageID, err
 }
 
-func (c *openstackClient) newImageID(response *http.Response) (string, error) {
-	content, err := io.ReadAll(response.Body)
+func newImageID(response *http.Response) (string, error) {
+	content, err := readBounded(response.Body, maxItemBody, maxItemHeap)
 	if err != nil {
-		return "", fmt.Errorf("read the answer: %w", err)
+		return "", err
 	}
 	var answer struct {
 		ImageID string `json:"image_id"`
 	}
 	if len(content) > 0 {
-		if err := json.Unmarshal(content, &answer); err != nil {
-			return "", c.malformed(true, err)
+		if err := unmarshal(content, &answer); err != nil {
+			return "", err
 		}
 	}
 	if answer.ImageID != "" {
@@ -127,10 +131,10 @@ func (c *openstackClient) newImageID(response *http.Response) (string, error) {
 	// Nova 26 writes "…//images/ID" with two slashes.
 	location, err := url.Parse(response.Header.Get("Location"))
 	if err != nil {
-		return "", c.malformed(true, errors.New("its Location can't be used"))
+		return "", unfit("its Location can't be used")
 	}
 	if dir, id := path.Split(location.Path); id != "" && path.Base(dir) == "images" {
 		return id, nil
 	}
-	return "", c.malformed(true, errors.New("there is no image ID in it"))
+	return "", unfit("there is no image ID in it")
 }

@@ -50,7 +50,8 @@ type Error struct {
 
 // Error returns the operation and what went wrong with it.
 func (e *Error) Error() string {
-	if e.Status == 0 {
+	// The message about an unexpected success holds the status.
+	if e.Status < 300 {
 		return fmt.Sprintf("%s: %s", e.Op, e.Message)
 	}
 	return fmt.Sprintf("%s: %s (HTTP %d)", e.Op, e.Message, e.Status)

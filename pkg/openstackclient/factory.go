@@ -39,6 +39,10 @@ type FactoryOptions struct {
 	// BreakerPause for how long; 5 and 30 seconds if zero.
 	BreakerFailures uint32
 	BreakerPause    time.Duration
+	// ReadAttempts is how often a request is sent at most if it fails in a way that passes and has changed nothing: reads,
+	// and what never got to the cloud; 4 if zero. Jitter varies the pauses between; a random one if nil.
+	ReadAttempts int
+	Jitter       func(time.Duration) time.Duration
 	// Logger gets one debug line for each request; nothing is logged if it is nil.
 	Logger logrus.FieldLogger
 	// Clock is what Retry-After is measured by; the real one if nil.
@@ -80,6 +84,12 @@ func NewFactory(options FactoryOptions) *Factory {
 	}
 	if options.BreakerPause == 0 {
 		options.BreakerPause = defaultBreakerPause
+	}
+	if options.ReadAttempts == 0 {
+		options.ReadAttempts = defaultReadAttempts
+	}
+	if options.Jitter == nil {
+		options.Jitter = jitter
 	}
 	if options.CacheSize == 0 {
 		options.CacheSize = defaultCacheSize

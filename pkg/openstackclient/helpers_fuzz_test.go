@@ -81,7 +81,7 @@ func (f *fuzzCloud) client(password string) *openstackClient {
 	logger.SetOutput(&f.log)
 	logger.SetLevel(logrus.TraceLevel)
 	factory := NewFactory(FactoryOptions{
-		Transport: f, Logger: logger, BreakerFailures: 1 << 30, Clock: clocktesting.NewFakeClock(time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)),
+		Transport: f, Logger: logger, BreakerFailures: 1 << 30, ReadAttempts: 1, Clock: clocktesting.NewFakeClock(time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)),
 	})
 	client, err := factory.newClient(Credentials{Cloud: "c", CloudsYAML: []byte(`clouds: {c: {auth: {` +
 		`auth_url: "http://keystone/v3", user_id: u, project_id: p, password: ` + quoteYAML(password) + `}}}`)})

@@ -3,9 +3,9 @@ package openstackclient
 import (
 	"encoding/json"
 	"fmt"
-	"html"
 	"net/http"
 	"regexp"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -21,56 +21,65 @@ const noSuchRoute = "The resource could not be found."
 
 var (
 	lineBreakTag = regexp.MustCompile(`(?i)<br\s*/?>`)
-	headElement  = regexp.MustCompile(`(?is)<(head|script|style)\b.*?</(head|script|style)>`)
-	anyTag       = regexp.MustCompile(`<[^>]*>`)
-	htmlStart    = regexp.MustCompile(`(?i)^\s*<(!doctype|html)`)
 	requestIDs   = regexp.MustCompile(`(?i)\s*[(\[]?(request[- ]?id:?\s*)?\breq-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}[)\]]?`)
 	whiteSpace   = regexp.MustCompile(`[\s\p{Z}\p{Cc}]+`)
 )
 
-// cloudMessage returns the service's own words from the body of an error, on one line and without what changes from
-// request to request, nor what hide takes out of them. The second value says that the body has the form in which OpenStack's
-// services write it.
-func cloudMessage(status int, body []byte, hide func(string) string) (string, bool) {
-	if message, ok := jsonMessage(body); ok {
-		return shorten(hide(message)), true
+// words are what the body of an error says.
+type words struct {
+	// message is the service's own, on one line and without what changes from request to request, nor any credential. It is
+	// empty unless the body has the form in which OpenStack's services write errors: only then may it be quoted, since any
+	// server may be at an endpoint that a tenant names.
+	message string
+	// text is the message, or what a body in another form says. It serves to classify the error and is never quoted.
+	text string
+}
+
+// readWords returns what the body of an error says, without what hide takes out of it.
+func readWords(status int, body []byte, hide func(string) string) words {
+	if message, ok := ownMessage(status, body); ok {
+		message = shorten(hide(message))
+		return words{message: message, text: message}
 	}
 	text := string(body)
 	if !utf8.ValidString(text) {
-		return "", false
-	}
-	if htmlStart.MatchString(text) {
-		text = headElement.ReplaceAllString(text, " ")
-		text = hide(html.UnescapeString(anyTag.ReplaceAllString(text, " ")))
+		return words{}
 	}
 	// Webob and proxies begin with the status line, which callers have as a number.
 	line := fmt.Sprintf("%d %s", status, http.StatusText(status))
-	return strings.TrimSpace(strings.TrimPrefix(shorten(text), line)), false
+	return words{text: strings.TrimSpace(strings.TrimPrefix(shorten(text), line))}
 }
 
-// jsonMessage knows the shapes {"itemNotFound": {"message": …}} of Nova, {"NeutronError": {"message": …}},
-// {"error": {"message": …}} of Keystone and {"message": …} of Glance and of everything that webob writes.
-func jsonMessage(body []byte) (string, bool) {
+// ownMessage returns the message of an error in one of the forms {"itemNotFound": {"code": 404, "message": …}} of Nova and
+// Keystone, {"NeutronError": {"type": …, "message": …}}, and {"code": "404 Not Found", "title": …, "message": …} of Glance
+// and of everything else that webob writes. The second value says that the body has one of them.
+func ownMessage(status int, body []byte) (string, bool) {
 	var top map[string]json.RawMessage
 	if json.Unmarshal(body, &top) != nil {
 		return "", false
 	}
-	var message string
-	if raw, ok := top["message"]; ok && json.Unmarshal(raw, &message) == nil {
-		return message, true
+	if _, flat := top["message"]; flat {
+		var own struct{ Message, Code *string }
+		isOwn := json.Unmarshal(body, &own) == nil && own.Message != nil && own.Code != nil &&
+			strings.HasPrefix(*own.Code, strconv.Itoa(status)+" ")
+		if !isOwn {
+			return "", false
+		}
+		return *own.Message, true
 	}
 	if len(top) != 1 {
 		return "", false
 	}
-	for _, raw := range top {
-		var inner struct {
-			Message *string `json:"message"`
+	for name, raw := range top {
+		var own struct {
+			Message, Type *string
+			Code          *int
 		}
-		if json.Unmarshal(raw, &inner) == nil && inner.Message != nil {
-			return *inner.Message, true
+		if json.Unmarshal(raw, &own) != nil || own.Message == nil {
+			return "", false
 		}
-		if json.Unmarshal(raw, &message) == nil {
-			return message, true
+		if (name == "NeutronError" && own.Type != nil) || (own.Code != nil && *own.Code == status) {
+			return *own.Message, true
 		}
 	}
 	return "", false

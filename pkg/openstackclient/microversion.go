@@ -38,7 +38,7 @@ func (m microversion) String() string {
 }
 
 // versionFor returns the microversion to ask for: what the operation wants, or the highest that the cloud has.
-func (c *openstackClient) versionFor(op operation) (microversion, error) {
+func (c *openstackClient) versionFor(op operation) (microversion, *Error) {
 	highest := microversion(c.highest.Load())
 	if highest == 0 || op.want <= highest {
 		return op.want, nil

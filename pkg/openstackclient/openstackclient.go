@@ -29,12 +29,27 @@ type openstackClient struct {
 	highest atomic.Int64
 }
 
-// service selects one of the session's service clients.
-type service func(*session) *gophercloud.ServiceClient
+// service is the one that an operation asks, as messages name it.
+type service string
 
-func compute(s *session) *gophercloud.ServiceClient { return &s.compute }
-func image(s *session) *gophercloud.ServiceClient   { return &s.image }
-func network(s *session) *gophercloud.ServiceClient { return &s.network }
+const (
+	identity service = "Keystone"
+	compute  service = "Nova"
+	image    service = "Glance"
+	network  service = "Neutron"
+)
+
+// client returns the session's client of the service.
+func (s *session) client(of service) gophercloud.ServiceClient {
+	switch of {
+	case image:
+		return s.image
+	case network:
+		return s.network
+	case compute, identity:
+	}
+	return s.compute
+}
 
 // operation is one thing that a method of Client does.
 type operation struct {
@@ -47,46 +62,55 @@ type operation struct {
 	want, need microversion
 }
 
+// authentication is the operation of getting a token.
+func authentication() operation { return operation{name: opAuthenticate, service: identity} }
+
 // Scope implements Client.
 func (c *openstackClient) Scope(ctx context.Context) (Scope, error) {
-	s, err := c.session(ctx)
-	if err != nil {
-		return Scope{}, err
-	}
-	return s.scope, nil
+	var scope Scope
+	err := c.repeat(ctx, authentication(), func(ctx context.Context) *Error {
+		s, err := c.session(ctx)
+		if err != nil {
+			return c.classify(ctx, authentication(), err)
+		}
+		scope = s.scope
+		return nil
+	})
+	return scope, err
 }
 
-// do runs one request within its time limit and classifies its error. A refused microversion is asked for once more,
-// as the highest that the cloud said it has: a refused request has changed nothing.
+// do runs one request, or several if the first ones fail in a way that passes.
 func (c *openstackClient) do(ctx context.Context, op operation, send func(context.Context, *gophercloud.ServiceClient) error) error {
-	version, err := c.versionFor(op)
-	if err != nil {
-		return err
-	}
-	failure := c.try(ctx, op, version, send)
-	if failure != nil && c.learnHighest(failure) {
-		if version, err = c.versionFor(op); err != nil {
-			return err
-		}
-		failure = c.try(ctx, op, version, send)
-	}
+	return c.repeat(ctx, op, func(ctx context.Context) *Error { return c.once(ctx, op, send) })
+}
+
+// once runs one request within its time limit and classifies its error. A refused microversion is asked for once more,
+// as the highest that the cloud said it has: a refused request has changed nothing.
+func (c *openstackClient) once(ctx context.Context, op operation, send func(context.Context, *gophercloud.ServiceClient) error) *Error {
+	version, failure := c.versionFor(op)
 	if failure != nil {
 		return failure
 	}
-	return nil
+	failure = c.try(ctx, op, version, send)
+	if failure != nil && c.learnHighest(failure) {
+		if version, failure = c.versionFor(op); failure == nil {
+			failure = c.try(ctx, op, version, send)
+		}
+	}
+	return failure
 }
 
 func (c *openstackClient) try(ctx context.Context, op operation, version microversion, send func(context.Context, *gophercloud.ServiceClient) error) *Error {
 	s, err := c.session(ctx)
 	if err != nil {
-		return c.classify(ctx, opAuthenticate, false, err)
+		return c.classify(ctx, authentication(), err)
 	}
-	client := *op.service(s)
+	client := s.client(op.service)
 	client.Microversion = version.String()
 	limited, cancel := context.WithTimeout(ctx, c.factory.options.RequestTimeout)
 	defer cancel()
 	if err := send(limited, &client); err != nil {
-		return c.classify(ctx, op.name, op.mutates, err)
+		return c.classify(ctx, op, err)
 	}
 	return nil
 }

@@ -3,7 +3,6 @@ package openstackclient
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -12,54 +11,74 @@ import (
 	"github.com/gophercloud/gophercloud/v2"
 )
 
-// maxPages, and maxBody for all pages together, are a stop for a cloud whose pages never end.
-const maxPages = 10000
-
 // fewestPerPage is below every limit that clouds set to the length of Nova's lists: a shorter list is the last one.
 const fewestPerPage = 100
 
-// envelope is the outermost object of an answer. Its values keep the order in which they are written, which the pages of
-// gophercloud's own pager lose.
+// envelope is the outermost object of an answer.
 type envelope map[string]json.RawMessage
 
-// get reads the resource at a path.
-func (c *openstackClient) get(ctx context.Context, op operation, path string) (envelope, http.Header, error) {
-	var answer envelope
-	var header http.Header
-	err := c.do(ctx, op, func(ctx context.Context, client *gophercloud.ServiceClient) error {
-		response, err := client.Get(ctx, client.Endpoint+path, &answer, nil)
-		if response != nil {
-			header = response.Header
+// read sends a GET and has its answer decoded within the request's time limit. decode may be called again after it failed.
+func (c *openstackClient) read(ctx context.Context, op operation, path string, decode func(*http.Response) error) error {
+	return c.do(ctx, op, func(ctx context.Context, client *gophercloud.ServiceClient) error {
+		response, err := client.Get(ctx, client.Endpoint+path, nil, &gophercloud.RequestOpts{KeepResponseBody: true})
+		if err != nil {
+			return err
 		}
-		return err
+		return readAnswer(op, response, decode)
 	})
-	return answer, header, err
 }
 
 // one reads the resource whose ID is wanted. key is its name in the answer, empty if the answer is the resource itself
 // (Glance). Another resource than the wanted one is an error, as a confused cache may give it.
 func one[T any](ctx context.Context, c *openstackClient, op operation, path, key, wanted string, id func(*T) string) (*T, error) {
-	answer, _, err := c.get(ctx, op, path)
-	if err != nil {
-		return nil, err
-	}
-	raw := answer[key]
-	if key == "" {
-		if raw, err = json.Marshal(answer); err != nil {
-			return nil, c.misread(op, err)
+	var found *T
+	err := c.read(ctx, op, path, func(response *http.Response) error {
+		content, err := readBounded(response.Body, maxItemBody, maxItemHeap)
+		if err != nil {
+			return err
 		}
+		var answer envelope
+		if err := unmarshal(content, &answer); err != nil {
+			return err
+		}
+		if key != "" {
+			content = answer[key]
+		}
+		if len(content) == 0 {
+			return unfit(fmt.Sprintf("there is no %q in it", key))
+		}
+		made := new(T)
+		if err := unmarshal(content, made); err != nil {
+			return err
+		}
+		if id(made) != wanted {
+			return unfit("it does not have the ID that was asked for")
+		}
+		found = made
+		return nil
+	})
+	return found, err
+}
+
+// exists reports whether there is a resource of that name at a path.
+func (c *openstackClient) exists(ctx context.Context, op operation, path, key string) (bool, error) {
+	err := c.read(ctx, op, path, func(response *http.Response) error { return needs(response, key) })
+	if IsNotFound(err) {
+		return false, nil
 	}
-	if len(raw) == 0 {
-		return nil, c.misread(op, fmt.Errorf("there is no %q in it", key))
+	return err == nil, err
+}
+
+// needs returns an error unless the answer is an object that has the key.
+func needs(response *http.Response, key string) error {
+	var answer envelope
+	if err := decodeObject(response.Body, &answer); err != nil {
+		return err
 	}
-	found := new(T)
-	if err := json.Unmarshal(raw, found); err != nil {
-		return nil, c.misread(op, err)
+	if len(answer[key]) == 0 {
+		return unfit(fmt.Sprintf("there is no %q in it", key))
 	}
-	if id(found) != wanted {
-		return nil, c.misread(op, errors.New("it does not have the ID that was asked for"))
-	}
-	return found, nil
+	return nil
 }
 
 // collection is a list to be read to its end.
@@ -76,62 +95,60 @@ type collection struct {
 // all reads the pages of a list. A page without the list is an error: taken for an empty one, it would be a proof of
 // absence. A list that goes round in circles or has no end is an error too.
 func all[T any](ctx context.Context, c *openstackClient, op operation, list collection, id func(*T) string) ([]T, error) {
-	found, known, size := []T{}, map[string]bool{}, 0
-	for range maxPages {
-		answer, page, err := onePage(ctx, c, op, list, id)
+	found, known, left := []T{}, map[string]bool{}, wholeAllowance()
+	for {
+		page, err := onePage(ctx, c, op, list, left, id)
 		if err != nil {
 			return nil, err
 		}
-		found = append(found, page...)
-		next, err := list.next(answer, len(found), len(page))
+		left = page.left
+		found = append(found, page.items...)
+		next, err := list.next(page.others, len(found), len(page.items))
 		if err != nil {
 			return nil, c.misread(op, err)
 		}
 		// Glance may offer a next page that is empty.
-		if next == "" || len(page) == 0 {
+		if next == "" || len(page.items) == 0 {
 			return found, nil
 		}
 		before := len(known)
-		for i := range page {
-			known[id(&page[i])] = true
+		for i := range page.items {
+			known[id(&page.items[i])] = true
 		}
 		if len(known) == before {
-			return nil, c.misread(op, errors.New("its next page holds nothing but what came before"))
-		}
-		if size += answer.size(); size > maxBody {
-			break
+			return nil, c.misread(op, unfit("its next page holds nothing but what came before"))
 		}
 		list.query = next
 	}
-	return nil, c.misread(op, errors.New("its pages don't end"))
 }
 
 // onePage reads the page that the collection's query leads to.
-func onePage[T any](ctx context.Context, c *openstackClient, op operation, list collection, id func(*T) string) (envelope, []T, error) {
+func onePage[T any](ctx context.Context, c *openstackClient, op operation, list collection, left allowance, id func(*T) string) (*page[T], error) {
 	target := list.path
 	if list.query != "" {
 		target += "?" + list.query
 	}
-	answer, header, err := c.get(ctx, op, target)
-	if err != nil {
-		return nil, nil, err
-	}
-	if list.check != nil {
-		if err := list.check(header); err != nil {
-			return nil, nil, c.misread(op, err)
+	var read *page[T]
+	err := c.read(ctx, op, target, func(response *http.Response) error {
+		if list.check != nil {
+			if err := list.check(response.Header); err != nil {
+				return unfit(err.Error())
+			}
 		}
-	}
-	page, err := items(answer, list.key, id)
-	if err != nil {
-		return nil, nil, c.misread(op, err)
-	}
-	return answer, page, nil
+		made := &page[T]{key: list.key, id: id, left: left}
+		if err := made.decode(response.Body); err != nil {
+			return err
+		}
+		read = made
+		return nil
+	})
+	return read, err
 }
 
-// next returns the query of the page behind the one in the answer, empty if that is the last.
-func (l collection) next(answer envelope, found, onPage int) (string, error) {
+// next returns the query of the page behind the one whose other values are given, empty if that is the last.
+func (l collection) next(others envelope, found, onPage int) (string, error) {
 	if !l.byOffset {
-		return nextQuery(answer, l.key)
+		return nextQuery(others, l.key)
 	}
 	if onPage < fewestPerPage {
 		return "", nil
@@ -139,45 +156,18 @@ func (l collection) next(answer envelope, found, onPage int) (string, error) {
 	return "offset=" + strconv.Itoa(found), nil
 }
 
-// size returns how many bytes the answer has, about.
-func (e envelope) size() int {
-	size := 0
-	for _, value := range e {
-		size += len(value)
-	}
-	return size
-}
-
-func items[T any](answer envelope, key string, id func(*T) string) ([]T, error) {
-	var page *[]T
-	if raw := answer[key]; len(raw) > 0 {
-		if err := json.Unmarshal(raw, &page); err != nil {
-			return nil, err
-		}
-	}
-	if page == nil {
-		return nil, fmt.Errorf("there is no %q in it", key)
-	}
-	for i := range *page {
-		if id(&(*page)[i]) == "" {
-			return nil, fmt.Errorf("one of its %s has no ID", key)
-		}
-	}
-	return *page, nil
-}
-
 // nextQuery returns the query of the next page, empty if this is the last. Of the link only the query is used: behind a
 // proxy its scheme and host are often wrong, and the token must not go elsewhere.
 func nextQuery(answer envelope, key string) (string, error) {
 	var next string
 	if raw, ok := answer["next"]; ok {
-		if err := json.Unmarshal(raw, &next); err != nil {
+		if err := unmarshal(raw, &next); err != nil {
 			return "", err
 		}
 	}
 	var links []gophercloud.Link
 	if raw, ok := answer[key+"_links"]; ok {
-		if err := json.Unmarshal(raw, &links); err != nil {
+		if err := unmarshal(raw, &links); err != nil {
 			return "", err
 		}
 	}
@@ -191,14 +181,10 @@ func nextQuery(answer envelope, key string) (string, error) {
 	}
 	parsed, err := url.Parse(next)
 	if err != nil || parsed.RawQuery == "" {
-		return "", errors.New("its link to the next page can't be used")
+		return "", unfit("its link to the next page can't be used")
 	}
 	return parsed.RawQuery, nil
 }
 
-// misread is for an answer to a read that is not what it should be.
-func (c *openstackClient) misread(op operation, err error) *Error {
-	failure := c.malformed(false, err)
-	failure.Op = op.name
-	return failure
-}
+// misread is for a list whose pages don't fit together.
+func (c *openstackClient) misread(op operation, err error) *Error { return c.classifyUnfit(op, err) }

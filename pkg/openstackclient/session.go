@@ -16,6 +16,9 @@ import (
 // Correcting the Secret makes another client, which tries at once.
 const refusedFor = time.Minute
 
+// errSessionEnded says that the renewed token does not lead where the session's first one did.
+var errSessionEnded = errors.New("the session has ended")
+
 const opAuthenticate = "authenticate"
 
 // session is what one authentication yields. It is not changed any more once it is made; gophercloud renews the token
@@ -40,7 +43,7 @@ func (c *openstackClient) session(ctx context.Context) (*session, error) {
 	limited, cancel := context.WithTimeout(ctx, c.factory.options.RequestTimeout)
 	defer cancel()
 	if err := c.authenticating.Acquire(limited, 1); err != nil {
-		return nil, c.classify(ctx, opAuthenticate, false, err)
+		return nil, c.classify(ctx, authentication(), err)
 	}
 	defer c.authenticating.Release(1)
 	if s, err := c.known(); s != nil || err != nil {
@@ -63,7 +66,7 @@ func (c *openstackClient) known() (*session, error) {
 func (c *openstackClient) authenticate(ctx context.Context) (*session, error) {
 	s, err := c.newSession(ctx)
 	if err != nil {
-		failure := c.classify(ctx, opAuthenticate, false, err)
+		failure := c.classify(ctx, authentication(), err)
 		c.explainRefusal(failure)
 		if failure.Kind == KindUnauthorized || failure.Kind == KindForbidden {
 			c.refused.Store(&refusal{err: failure, until: c.factory.options.Clock.Now().Add(refusedFor)})
@@ -95,6 +98,7 @@ func (c *openstackClient) newSession(ctx context.Context) (*session, error) {
 		return nil, fmt.Errorf("prepare the identity client: %w", err)
 	}
 	provider.HTTPClient = c.httpClient(c.identityGate)
+	provider.HTTPClient.Transport = &tokenLimit{next: provider.HTTPClient.Transport}
 	auth := c.cloud.auth
 	if err := openstack.AuthenticateV3(ctx, provider, &auth, gophercloud.EndpointOpts{}); err != nil {
 		return nil, err
@@ -127,11 +131,12 @@ func (c *openstackClient) guardRenewal(s *session, provider *gophercloud.Provide
 		}
 		project, _, err := c.readToken(provider)
 		if err == nil && project != s.scope.ProjectID {
-			err = errors.New("the credentials lead to another project than before")
+			err = unfit("the credentials lead to another project than before")
 		}
 		if err != nil {
 			c.current.CompareAndSwap(s, nil)
 			provider.SetToken("")
+			err = fmt.Errorf("%w: %w", errSessionEnded, err)
 		}
 		return err
 	}
@@ -152,18 +157,26 @@ func (c *openstackClient) readToken(provider *gophercloud.ProviderClient) (strin
 		ExtractServiceCatalog() (*tokens.ServiceCatalog, error)
 	})
 	if !ok || provider.Token() == "" {
-		return "", nil, c.malformed(false, errors.New("there is no token in it"))
+		return "", nil, unfit("there is no token in it")
 	}
 	project, err := result.ExtractProject()
 	if err != nil {
-		return "", nil, c.malformed(false, err)
+		return "", nil, unreadableToken(err)
 	}
 	if project == nil || project.ID == "" {
 		return "", nil, &Error{Kind: KindInvalid, Message: "the credentials lead to no project; name one in clouds.yaml"}
 	}
 	catalog, err := result.ExtractServiceCatalog()
 	if err != nil {
-		return "", nil, c.malformed(false, err)
+		return "", nil, unreadableToken(err)
 	}
 	return project.ID, catalog, nil
+}
+
+// unreadableToken keeps what gophercloud could not decode out of the error.
+func unreadableToken(err error) error {
+	if isUnfit(err) {
+		return err
+	}
+	return unfit("the token can't be read")
 }

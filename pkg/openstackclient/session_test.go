@@ -172,7 +172,7 @@ func TestRenewalHitsDeadKeystone(t *testing.T) {
 No server is available to handle this request.
 </body></html>`))
 	err = client.DeleteServer(t.Context(), serverID)
-	g.Expect(err).To(MatchError("authenticate: No server is available to handle this request. (HTTP 503)"))
+	g.Expect(err).To(MatchError("authenticate: Keystone at " + cloud.URL + " answered Service Unavailable with application/json, which is no error of OpenStack's (HTTP 503)"))
 	g.Expect(KindOf(err)).To(Equal(KindTransient))
 	g.Expect(IsAmbiguous(err)).To(BeFalse())
 }

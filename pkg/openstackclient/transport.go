@@ -1,7 +1,6 @@
 package openstackclient
 
 import (
-	"io"
 	"net/http"
 
 	"github.com/sony/gobreaker/v2"
@@ -47,23 +46,4 @@ func closeBody(request *http.Request) {
 	if request.Body != nil {
 		_ = request.Body.Close()
 	}
-}
-
-// maxBody is far above the longest list of a cloud: a clouds.yaml may lead to a server that never stops sending.
-const maxBody = 64 << 20
-
-// bodyLimit cuts answers off at maxBody bytes; what is cut off is no valid JSON any more.
-type bodyLimit struct{ next http.RoundTripper }
-
-// RoundTrip implements http.RoundTripper.
-func (b *bodyLimit) RoundTrip(request *http.Request) (*http.Response, error) {
-	response, err := b.next.RoundTrip(request)
-	if err != nil {
-		return nil, err
-	}
-	response.Body = struct {
-		io.Reader
-		io.Closer
-	}{io.LimitReader(response.Body, maxBody), response.Body}
-	return response, nil
 }

@@ -1,0 +1,150 @@
+package openstackclient
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+)
+
+// A clouds.yaml may lead to any server, so what is read from a cloud is bounded in bytes and in the heap that it takes
+// once it is decoded. The manager's pod may use 512 MiB (config/manager) and has 10 workers (--workers). Each visit reads
+// its lists one after the other and keeps two lists of servers: 10 × 2 × 12 MiB = 240 MiB if all clouds are hostile at
+// once. A cluster of 300 machines, whose record fits into a Secret, takes some 4 MiB for each.
+const (
+	// maxListBody, maxListItems and maxListHeap bound all pages of a list together.
+	maxListBody  = 6 << 20
+	maxListItems = 5000
+	maxListHeap  = 12 << 20
+	// maxItemBody and maxItemHeap bound one entry of a list, and one resource.
+	maxItemBody = 256 << 10
+	maxItemHeap = 512 << 10
+	// maxOther bounds all that stands beside the list in an answer.
+	maxOther = 64 << 10
+	// maxTokenBody and maxTokenHeap bound a token, whose catalog lists every endpoint of a cloud.
+	maxTokenBody = 1 << 20
+	maxTokenHeap = 8 << 20
+
+	// What decoding costs besides the bytes: a map of one entry, an element of a slice of any, an entry of a list.
+	heapPerObject = 384
+	heapPerValue  = 64
+	heapPerItem   = 2 << 10
+)
+
+// oversized says which bound an answer exceeds.
+type oversized string
+
+// Error returns the bound.
+func (o oversized) Error() string { return string(o) }
+
+func tooLarge(what string, most int) error {
+	return oversized(fmt.Sprintf("%s takes more than %d KiB", what, most>>10))
+}
+
+// heapOf returns about how much heap a JSON text takes at most when it is decoded.
+func heapOf(raw []byte) int {
+	heap, quoted, escaped := len(raw), false, false
+	for _, c := range raw {
+		switch {
+		case escaped:
+			escaped = false
+		case quoted:
+			quoted, escaped = c != '"', c == '\\'
+		case c == '"':
+			quoted = true
+		case c == '{':
+			heap += heapPerObject
+		case c == '[' || c == ',':
+			heap += heapPerValue
+		}
+	}
+	return heap
+}
+
+// readBounded reads a whole answer, which takes neither more bytes nor more decoded heap than allowed.
+func readBounded(body io.Reader, size, heap int) ([]byte, error) {
+	content, err := io.ReadAll(io.LimitReader(body, int64(size)+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(content) > size {
+		return nil, tooLarge("it", size)
+	}
+	if heapOf(content) > heap {
+		return nil, tooLarge("what it holds", heap)
+	}
+	return content, nil
+}
+
+// meter is a reader that fails where it would read past a bound.
+type meter struct {
+	from io.Reader
+	read int64
+	// stop is where the thing that is being read must have ended, end where the whole list must have. what names the thing.
+	stop, end int64
+	what      error
+}
+
+// allow sets how many bytes the next thing may take from where it begins.
+func (m *meter) allow(begin int64, most int, what string) {
+	m.stop, m.what = begin+int64(most), tooLarge(what, most)
+	if m.stop > m.end {
+		m.stop, m.what = m.end, tooLarge("the list", maxListBody)
+	}
+}
+
+// Read implements io.Reader.
+func (m *meter) Read(p []byte) (int, error) {
+	// One byte past the bound tells an end from an excess.
+	left := m.stop + 1 - m.read
+	if left <= 0 {
+		return 0, m.what
+	}
+	n, err := m.from.Read(p[:min(int64(len(p)), left)])
+	m.read += int64(n)
+	return n, err
+}
+
+// bodyLimit bounds the answers that are not bounded more closely where they are read.
+type bodyLimit struct{ next http.RoundTripper }
+
+// RoundTrip implements http.RoundTripper.
+func (b *bodyLimit) RoundTrip(request *http.Request) (*http.Response, error) {
+	response, err := b.next.RoundTrip(request)
+	if err != nil {
+		return nil, err
+	}
+	body := io.Reader(&meter{from: response.Body, stop: maxListBody, what: tooLarge("it", maxListBody)})
+	switch {
+	case response.StatusCode >= 300:
+		// What is cut off is no error in OpenStack's own form.
+		body = io.LimitReader(response.Body, maxErrorBody)
+	case request.Method != http.MethodGet:
+		body = &meter{from: response.Body, stop: maxTokenBody, what: tooLarge("it", maxTokenBody)}
+	}
+	response.Body = readCloser{body, response.Body}
+	return response, nil
+}
+
+// tokenLimit bounds a token before gophercloud decodes it, into maps all the way down.
+type tokenLimit struct{ next http.RoundTripper }
+
+// RoundTrip implements http.RoundTripper.
+func (t *tokenLimit) RoundTrip(request *http.Request) (*http.Response, error) {
+	response, err := t.next.RoundTrip(request)
+	if err != nil || response.StatusCode >= 300 {
+		return response, err
+	}
+	content, err := readBounded(response.Body, maxTokenBody, maxTokenHeap)
+	_ = response.Body.Close()
+	if err != nil {
+		return nil, err
+	}
+	response.Body = readCloser{bytes.NewReader(content), http.NoBody}
+	return response, nil
+}
+
+type readCloser struct {
+	io.Reader
+	io.Closer
+}
