@@ -111,7 +111,7 @@ func (r *rig) manager(opts hibernation.Options) *hibernation.Engine {
 
 func (r *rig) clientOf(user, project string) openstackclient.Client {
 	r.t.Helper()
-	factory := openstackclient.NewFactory(openstackclient.FactoryOptions{Clock: r.clock, Transport: r.cloud.RoundTripper(), BreakerFailures: 1 << 20})
+	factory := openstackclient.NewFactory(openstackclient.FactoryOptions{Clock: r.clock, Transport: r.cloud.RoundTripper(), BreakerFailures: 1 << 20, ReadAttempts: 1})
 	api, err := factory.ClientFor(r.t.Context(), openstackclient.Credentials{
 		SecretUID: "creds", SecretVersion: "1", CloudsYAML: []byte(r.cloud.CloudsYAML(user, project)),
 	})
