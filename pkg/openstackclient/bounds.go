@@ -21,6 +21,8 @@ const (
 	maxItemHeap = 512 << 10
 	// maxOther bounds all that stands beside the list in an answer.
 	maxOther = 64 << 10
+	// maxToken bounds a name and the white space between two values, over which the decoder goes again with each read.
+	maxToken = 4 << 10
 	// maxTokenBody and maxTokenHeap bound a token, whose catalog lists every endpoint of a cloud.
 	maxTokenBody = 1 << 20
 	maxTokenHeap = 8 << 20

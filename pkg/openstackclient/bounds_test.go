@@ -67,7 +67,7 @@ func TestS05BoundedLists(t *testing.T) {
 			transport := roundTripFunc(func(r *http.Request) (*http.Response, error) {
 				response, err := http.DefaultTransport.RoundTrip(r)
 				if err == nil && r.Method == http.MethodGet {
-					response.Body = io.NopCloser(io.MultiReader(strings.NewReader(test.start), &endless{of: test.repeated}))
+					response.Body = io.NopCloser(io.MultiReader(strings.NewReader(test.start), &endless{of: strings.Repeat(test.repeated, 1+4096/len(test.repeated))}))
 				}
 				return response, err
 			})

@@ -140,7 +140,7 @@ func (p *page[T]) value(into *json.RawMessage, what string, most int) error {
 
 // more reports whether another value follows in the object or list that is being read.
 func (p *page[T]) more() bool {
-	p.meter.allow(p.decoder.InputOffset(), maxOther, "white space in it")
+	p.meter.allow(p.decoder.InputOffset(), maxToken, "white space in it")
 	return p.decoder.More()
 }
 
@@ -158,7 +158,7 @@ func (p *page[T]) token(want json.Delim) error {
 
 // next reads the token that follows.
 func (p *page[T]) next(what string) (json.Token, error) {
-	p.meter.allow(p.decoder.InputOffset(), maxOther, what)
+	p.meter.allow(p.decoder.InputOffset(), maxToken, what)
 	token, err := p.decoder.Token()
 	return token, p.explain(err)
 }
