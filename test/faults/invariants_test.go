@@ -72,11 +72,17 @@ func (w *world) machine(name string) string {
 func (m *standing) add(s cloud.ServerView) {
 	m.written = max(m.written, s.Written)
 	switch s.Status {
-	case "DELETED", "SOFT_DELETED", "ERROR":
+	case "DELETED", "SOFT_DELETED":
+		return
+	case "ERROR":
+		if s.Ran {
+			// Its guest may run on, and its disk is there.
+			m.live = max(m.live, s.Writes)
+		}
 		return
 	}
 	m.servers++
-	if s.Status != "BUILD" && s.TaskState != "deleting" {
+	if (s.Status != "BUILD" || s.Ran) && s.TaskState != "deleting" {
 		m.live = max(m.live, s.Writes)
 	}
 }
@@ -334,7 +340,7 @@ func (w *world) guardSnapshots(serverID string, record *hibernation.Record) (str
 
 // guardDiscard: a server that has run is never deleted to be made again.
 func (w *world) guardDiscard(srv cloud.Server, there bool, record *hibernation.Record) (string, string) {
-	if there && !srv.Launched.IsZero() && !w.lost[w.machine(srv.Name)] {
+	if there && srv.Ran && !w.lost[w.machine(srv.Name)] {
 		return "ran", "the server has run"
 	}
 	if there && !slices.ContainsFunc(record.Machines, func(m *hibernation.Machine) bool { return m.Name == srv.Name }) {
