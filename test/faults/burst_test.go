@@ -100,7 +100,8 @@ func (w *world) forGood(f flow, k kind, op string) {
 		return nil
 	})
 	before := w.passes
-	reached := w.until(outage, func() bool { return f.over(w) })
+	over := func() bool { return f.over(w) }
+	reached := w.until(outage-time.Hour, over) || w.checkPace(over)
 	if !reached {
 		w.checkSaysWhy(k)
 	}

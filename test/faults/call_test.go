@@ -57,6 +57,9 @@ func (w *world) begin(c *call) *fault {
 	}
 	w.calls, w.lastCall = w.calls+1, time.Now()
 	c.process.calls++
+	if c.service == openstack {
+		w.requests++
+	}
 	if w.counting {
 		w.counted++
 		c.n = w.counted

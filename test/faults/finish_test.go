@@ -209,7 +209,7 @@ func (w *world) checkLeftovers() {
 	images := func(list []cloud.Image) []string {
 		var out []string
 		for _, img := range list {
-			if !w.foreign[img.ID] && !w.lost[img.Machine] {
+			if !w.foreign[img.ID] && !w.strays[img.ID] && !w.lost[img.Machine] {
 				out = append(out, img.Name)
 			}
 		}

@@ -43,7 +43,9 @@ type guest struct {
 	// expired says that the kubelets' certificates expire in each sleep.
 	expired bool
 	begun   time.Time
-	inside  *inside
+	// bulk is how many bytes of annotations each Node has.
+	bulk   int
+	inside *inside
 }
 
 // watchGuests follows the servers.
@@ -81,7 +83,7 @@ func (g *guest) follow(e cloud.ServerEvent) {
 }
 
 func newGuest(infraID string, s shape, servers []cloud.Server) *guest {
-	g := &guest{infraID: infraID, slow: s.lateWorkers, expired: s.expired, begun: time.Now(), up: map[string]time.Time{}, seen: map[string]time.Time{}, server: map[string]string{}}
+	g := &guest{infraID: infraID, slow: s.lateWorkers, expired: s.expired, bulk: s.nodeBytes, begun: time.Now(), up: map[string]time.Time{}, seen: map[string]time.Time{}, server: map[string]string{}}
 	for _, s := range servers {
 		g.seen[s.Name] = time.Now()
 		if s.Status == "ACTIVE" {

@@ -272,7 +272,7 @@ func (h *hubClient) List(_ context.Context, list client.ObjectList, opts ...clie
 	options := client.ListOptions{}
 	options.ApplyOptions(opts)
 	infraID, _ := options.FieldSelector.RequiresExactMatch(hibernationcontroller.InfraIDIndex)
-	for _, key := range h.world.keys() {
+	for _, key := range h.world.watched() {
 		cd := h.process.cached(key)
 		if cd != nil && slices.Contains(hibernationcontroller.InfraIDsOf(cd), infraID) {
 			out.Items = append(out.Items, *cd.DeepCopy())

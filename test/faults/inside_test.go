@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -89,6 +90,9 @@ func (i *inside) installNode(n int, name string) {
 	node.Spec.PodCIDR = fmt.Sprintf("10.128.%d.0/24", n)
 	node.Spec.PodCIDRs = []string{node.Spec.PodCIDR}
 	node.Spec.Unschedulable = n == 1
+	if i.guest.bulk > 0 {
+		node.Annotations["owner/bulk"] = strings.Repeat("x", i.guest.bulk)
+	}
 	i.install(node)
 	i.first["Node "+name] = node.DeepCopy()
 }

@@ -21,6 +21,15 @@ func (w *world) violate(check, format string, args ...any) {
 	w.violations = append(w.violations, text)
 }
 
+// blame is violate for what a person may have been advised to do.
+func (w *world) blame(check, format string, args ...any) {
+	if w.advised == "" {
+		w.violate(check, format, args...)
+		return
+	}
+	w.violate("advice", format+"; this was advised: %s", append(args, w.advised)...)
+}
+
 // standing is what there is of a machine.
 type standing struct {
 	// servers are those that could run or be made to; live is the number of writes on the disk of the best one that holds its disk
@@ -46,7 +55,7 @@ func (w *world) check(after string) {
 			}
 			m := machines[name]
 			if m.live < m.written && m.saved < m.written {
-				w.violate("lost-disk", "after %s no live server and no snapshot of %s holds the %d writes that it made", after, name, m.written)
+				w.blame("lost-disk", "after %s no live server and no snapshot of %s holds the %d writes that it made", after, name, m.written)
 			}
 			if m.servers > 1 && !w.twins {
 				w.violate("twin", "after %s there are %d servers called %s", after, m.servers, name)
@@ -54,7 +63,7 @@ func (w *world) check(after string) {
 		}
 		for _, r := range v.Regressions() {
 			if !w.lost[w.machine(r.Name)] {
-				w.violate("back-in-time", "%s was started with %d writes on its disk, and had written %d", r.Name, r.Started, r.Highest)
+				w.blame("back-in-time", "%s was started with %d writes on its disk, and had written %d", r.Name, r.Started, r.Highest)
 			}
 		}
 	})

@@ -30,6 +30,15 @@ type tally struct {
 	// runs are those of each test, reference runs among them.
 	mu   sync.Mutex
 	runs map[string]int
+	// notes are what else is printed in the end.
+	notes []string
+}
+
+// note has a line printed in the end.
+func (c *tally) note(line string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.notes = append(c.notes, line)
 }
 
 // ran counts a run.
@@ -44,6 +53,9 @@ func (c *tally) ran(test string) {
 func (c *tally) print() {
 	for _, name := range slices.Sorted(maps.Keys(c.runs)) {
 		fmt.Printf("%s: runs=%d\n", name, c.runs[name])
+	}
+	for _, line := range slices.Sorted(slices.Values(c.notes)) {
+		fmt.Println(line)
 	}
 	fmt.Printf("faults: crash-points=%d fault-points=%d schedules=%d violations=%d\n",
 		c.crashes.Load(), c.faults.Load(), c.schedules.Load(), c.violations.Load())

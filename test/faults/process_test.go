@@ -78,6 +78,7 @@ func (p *process) build() {
 	logger.SetFormatter(&log.TextFormatter{DisableTimestamp: true, DisableColors: true})
 	engine := hibernation.New(hibernation.NewStore(hub, hub), hibernation.Options{
 		Holder: p.name, Jitter: p.jitter, RequestsAtOnce: 1, SnapshotsInFlight: p.world.shape.inFlight, Clock: &wrongClock{p.world},
+		Deadline: p.world.shape.deadline,
 	})
 	clouds := openstackclient.NewFactory(openstackclient.FactoryOptions{
 		Transport: &transport{process: p, next: p.world.cloud.RoundTripper()}, Logger: logger,
@@ -165,7 +166,7 @@ func (p *process) rest(wait time.Duration) {
 // next returns what is due, or how long nothing is.
 func (p *process) next() (types.NamespacedName, time.Duration) {
 	now, first, wait := time.Now(), types.NamespacedName{}, 24*time.Hour
-	for _, key := range p.world.keys() {
+	for _, key := range p.world.watched() {
 		if due, ok := p.due[key]; ok && due.Sub(now) < wait {
 			first, wait = key, due.Sub(now)
 		}
@@ -229,7 +230,7 @@ func (p *process) visible(key types.NamespacedName) int {
 // deliver brings the cache up to date and enqueues what the controller wants to hear of. Versions between two deliveries
 // are not seen, as after a lost watch.
 func (p *process) deliver() {
-	for _, key := range p.world.keys() {
+	for _, key := range p.world.watched() {
 		all, had, have := p.world.hub.versions[key], p.seen[key], p.visible(key)
 		if have == had {
 			continue
@@ -254,7 +255,7 @@ func (p *process) interesting(before, after *hivev1.ClusterDeployment) bool {
 
 // nextDelivery returns when the cache gets something next.
 func (p *process) nextDelivery() (time.Time, bool) {
-	for _, key := range p.world.keys() {
+	for _, key := range p.world.watched() {
 		all := p.world.hub.versions[key]
 		if p.seen[key] < len(all) {
 			at := all[p.seen[key]].at.Add(p.lag)

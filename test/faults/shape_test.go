@@ -29,7 +29,11 @@ type shape struct {
 	cramped bool
 	// inUse says that images can't be deleted of which servers were made.
 	inUse bool
-	mend  func(*world)
+	// nodeBytes is how many bytes of annotations each Node has.
+	nodeBytes int
+	// deadline is the managers' hibernation deadline, their default if it is 0.
+	deadline time.Duration
+	mend     func(*world)
 }
 
 // patient tells whether a shape waits for so long that what it asks for again and again is most of its calls.

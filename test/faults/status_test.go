@@ -9,7 +9,13 @@ import (
 
 // checkStatus looks at the servers of a cluster whose status has come to say that it hibernates, or runs again.
 func (w *world) checkStatus(before, now *hivev1.ClusterDeployment) {
-	if before == nil || now == nil || before.Status.PowerState == now.Status.PowerState || w.others || w.meddled || w.twins {
+	if before == nil || now == nil || before.Status.PowerState == now.Status.PowerState {
+		return
+	}
+	if w.records {
+		w.checkWhole(now)
+	}
+	if w.others || w.meddled || w.twins {
 		return
 	}
 	if now.Status.PowerState == hibernating {

@@ -49,11 +49,13 @@ type world struct {
 	disturbers []func(c *call, done bool) *fault
 	open       map[int]*call
 	calls      int
-	counting   bool
-	counted    int
-	recorded   []call
-	passes     int
-	lastCall   time.Time
+	// requests are those to OpenStack.
+	requests int
+	counting bool
+	counted  int
+	recorded []call
+	passes   int
+	lastCall time.Time
 
 	violations []string
 	// checked is the version of the cloud that was looked at last.
@@ -84,6 +86,14 @@ type world struct {
 	others bool
 	// gentle says that nothing happens but that processes are killed and orders change, so that no Node is to be lost meanwhile.
 	gentle bool
+	// records says that records were meddled with in rows that look for clusters of which half is taken for all; strays are the
+	// images that there were then.
+	records bool
+	strays  map[string]bool
+	// advised is the message by which a person acted last.
+	advised string
+	// claimants are ClusterDeployments beside those of the clusters.
+	claimants []types.NamespacedName
 	// raced are the machines that somebody has started right before they were snapshotted, when nobody looked any more.
 	raced map[string]bool
 }
@@ -94,7 +104,7 @@ func newWorld(s shape, seed uint64) *world {
 		shape: s, seed: seed, rng: rand.New(rand.NewPCG(seed, 0)),
 		trace: &trace{begun: time.Now(), secrets: []string{cloud.DefaultPassword}},
 		turns: make(chan *process), over: make(chan struct{}),
-		open: map[int]*call{}, lost: map[string]bool{}, dropped: map[string]bool{}, foreign: map[string]bool{}, kept: map[string]string{}, renamed: map[string]string{}, raced: map[string]bool{},
+		open: map[int]*call{}, lost: map[string]bool{}, dropped: map[string]bool{}, foreign: map[string]bool{}, kept: map[string]string{}, renamed: map[string]string{}, strays: map[string]bool{}, raced: map[string]bool{},
 	}
 	w.baton.Lock()
 	options := cloud.Options{
@@ -174,6 +184,9 @@ func (w *world) keys() []types.NamespacedName {
 	}
 	return out
 }
+
+// watched returns all ClusterDeployments that there ever were, others' as well.
+func (w *world) watched() []types.NamespacedName { return append(w.keys(), w.claimants...) }
 
 // beside runs something beside what runs, whenever it has the baton.
 func (w *world) beside(run func()) {
