@@ -93,7 +93,7 @@ const (
 
 func badRows() []badRow {
 	var out []badRow
-	for _, s := range []shape{{name: "one", masters: 1, deadline: badDeadline}, {name: "six", masters: 3, workers: 3, deadline: badDeadline}} {
+	for _, s := range []shape{{name: "one", masters: 1, deadline: badDeadline, repeats: true}, {name: "six", masters: 3, workers: 3, deadline: badDeadline, repeats: true}} {
 		for _, f := range []flow{hibernateFlow(s), resumeFlow()} {
 			within := badResume
 			if f.name == "hibernate" {

@@ -77,21 +77,18 @@ func (w *world) machine(name string) string {
 	return name
 }
 
-// add counts a server in.
+// add counts a server in. One that is in BUILD or in ERROR holds its disk only if its guest has run.
 func (m *standing) add(s cloud.ServerView) {
 	m.written = max(m.written, s.Written)
 	switch s.Status {
 	case "DELETED", "SOFT_DELETED":
 		return
-	case "ERROR":
-		if s.Ran {
-			// Its guest may run on, and its disk is there.
-			m.live = max(m.live, s.Writes)
-		}
-		return
 	}
-	m.servers++
-	if (s.Status != "BUILD" || s.Ran) && s.TaskState != "deleting" {
+	if s.Status != "ERROR" {
+		m.servers++
+	}
+	finished := s.Status != "BUILD" && s.Status != "ERROR"
+	if s.TaskState != "deleting" && (finished || s.Ran) {
 		m.live = max(m.live, s.Writes)
 	}
 }
@@ -349,13 +346,19 @@ func (w *world) guardSnapshots(serverID string, record *hibernation.Record) (str
 
 // guardDiscard: a server that has run is never deleted to be made again.
 func (w *world) guardDiscard(srv cloud.Server, there bool, record *hibernation.Record) (string, string) {
-	if there && srv.Ran && !w.lost[w.machine(srv.Name)] {
+	if there && (!srv.Launched.IsZero() || w.wrote(srv)) && !w.lost[w.machine(srv.Name)] {
 		return "ran", "the server has run"
 	}
 	if there && !slices.ContainsFunc(record.Machines, func(m *hibernation.Machine) bool { return m.Name == srv.Name }) {
 		return "seal", "the server is not in the record"
 	}
 	return "", ""
+}
+
+// wrote reports whether a server has more on its disk than the image that it was made from.
+func (w *world) wrote(srv cloud.Server) bool {
+	img, ok := w.cloud.Image(srv.ImageID)
+	return ok && srv.Writes > img.Writes
 }
 
 // guardCreate: that servers are made is saved first, no server is made twice, and each of its own snapshot.

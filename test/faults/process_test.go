@@ -83,7 +83,7 @@ func (p *process) build() {
 	clouds := openstackclient.NewFactory(openstackclient.FactoryOptions{
 		Transport: &transport{process: p, next: p.world.cloud.RoundTripper()}, Logger: logger,
 		// A read that is repeated would hide the single faults that the rows are made of.
-		ReadAttempts: 1, Jitter: func(pause time.Duration) time.Duration { return pause },
+		ReadAttempts: p.world.shape.readAttempts(), Jitter: func(pause time.Duration) time.Duration { return pause },
 	})
 	remote := &remote{process: p}
 	recorder := &recorder{world: p.world}

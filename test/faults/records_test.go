@@ -223,7 +223,7 @@ func (w *world) checkWhole(now *hivev1.ClusterDeployment) {
 
 // bulky is a cluster whose Nodes' annotations make its record so large.
 func bulky(bytes int) shape {
-	return shape{name: "bulky", masters: 1, workers: 3, nodeBytes: bytes / 4, deadline: time.Hour}
+	return shape{name: "bulky", masters: 1, workers: 3, nodeBytes: bytes / 4, deadline: time.Hour, repeats: true}
 }
 
 // secretHolds is what a record may have at most.

@@ -31,6 +31,8 @@ type shape struct {
 	inUse bool
 	// nodeBytes is how many bytes of annotations each Node has.
 	nodeBytes int
+	// repeats says that managers repeat reads that fail, as they do by default.
+	repeats bool
 	// deadline is the managers' hibernation deadline, their default if it is 0.
 	deadline time.Duration
 	mend     func(*world)
@@ -38,6 +40,15 @@ type shape struct {
 
 // patient tells whether a shape waits for so long that what it asks for again and again is most of its calls.
 func (s shape) patient() bool { return s.lateWorkers || s.cramped }
+
+// readAttempts is how often a read is tried within a visit; 0 is the default. Where single calls go wrong, a second try would hide
+// most of what is tried.
+func (s shape) readAttempts() int {
+	if s.repeats {
+		return 0
+	}
+	return 1
+}
 
 const infraID = "demo-x7k2p"
 

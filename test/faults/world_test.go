@@ -40,7 +40,7 @@ type world struct {
 	running   sync.WaitGroup
 	// baton is with the one goroutine that runs; the others of this world wait for a time, for each other, or for it. Without it
 	// two of them would run at the same instant of the virtual time, in any order and on the same data.
-	baton sync.Mutex
+	baton baton
 	turns chan *process
 	over  chan struct{}
 	held  []*process
@@ -98,12 +98,21 @@ type world struct {
 	raced map[string]bool
 }
 
+// baton is a lock. Unlike a mutex it lets the virtual time go on while its holder waits for a time and others for the lock.
+type baton chan struct{}
+
+// Lock takes the baton.
+func (b baton) Lock() { b <- struct{}{} }
+
+// Unlock hands it on.
+func (b baton) Unlock() { <-b }
+
 // newWorld makes a cloud with the shape's clusters, which run, and one manager. It has to be called in a bubble of synctest.
 func newWorld(s shape, seed uint64) *world {
 	w := &world{
 		shape: s, seed: seed, rng: rand.New(rand.NewPCG(seed, 0)),
 		trace: &trace{begun: time.Now(), secrets: []string{cloud.DefaultPassword}},
-		turns: make(chan *process), over: make(chan struct{}),
+		baton: make(baton, 1), turns: make(chan *process), over: make(chan struct{}),
 		open: map[int]*call{}, lost: map[string]bool{}, dropped: map[string]bool{}, foreign: map[string]bool{}, kept: map[string]string{}, renamed: map[string]string{}, strays: map[string]bool{}, raced: map[string]bool{},
 	}
 	w.baton.Lock()
