@@ -7,6 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -23,7 +24,9 @@ func (r *repair) restartDrivers(ctx context.Context) error {
 	if len(swapped) == 0 {
 		return nil
 	}
-	pods := &corev1.PodList{}
+	// Pods are read as what they are, and not as our type: that has parts which take a hundred times the memory of their text.
+	pods := &unstructured.UnstructuredList{}
+	pods.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("PodList"))
 	if err := r.c.List(ctx, pods, client.InNamespace(driverNamespace), client.MatchingLabels{"app": driverApp}); err != nil {
 		return fmt.Errorf("list the pods of the Cinder CSI driver: %w", err)
 	}
@@ -36,12 +39,14 @@ func (r *repair) restartDrivers(ctx context.Context) error {
 	}
 	for i := range pods.Items {
 		pod := &pods.Items[i]
-		node := swapped[pod.Spec.NodeName]
-		if node == nil || registered[node.Name] || pod.DeletionTimestamp != nil || pod.CreationTimestamp.After(node.CreationTimestamp.Time) {
+		node := swapped[text(pod, "spec", "nodeName")]
+		made := pod.GetCreationTimestamp()
+		if node == nil || registered[node.Name] || pod.GetDeletionTimestamp() != nil || made.After(node.CreationTimestamp.Time) {
 			continue
 		}
-		if err := r.c.Delete(ctx, pod, client.Preconditions{UID: &pod.UID}); client.IgnoreNotFound(err) != nil {
-			return fmt.Errorf("restart pod %s: %w", pod.Name, err)
+		uid := pod.GetUID()
+		if err := r.c.Delete(ctx, pod, client.Preconditions{UID: &uid}); client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("restart pod %s: %w", pod.GetName(), err)
 		}
 	}
 	return nil

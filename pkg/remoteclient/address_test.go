@@ -54,7 +54,7 @@ func TestAddresses(t *testing.T) {
 	g := NewWithT(t)
 	preferred, askedPreferred := cluster(t)
 	original, askedOriginal := cluster(t)
-	clients := New(fake.NewClientBuilder().WithObjects(kubeconfigSecret(kubeconfig(original.URL, "", insecure))).Build(), "test")
+	clients := New(fake.NewClientBuilder().WithObjects(kubeconfigSecret(kubeconfig(original.URL, "", trusting(original)))).Build(), "test")
 	cd := clusterDeployment()
 	at := func(address Address) client.Client {
 		c, err := clients.ClientAt(t.Context(), cd, address)

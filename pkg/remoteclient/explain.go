@@ -19,6 +19,7 @@ import (
 func Explain(err error) string {
 	var (
 		refusal  *Refusal
+		large    *TooLarge
 		dns      *net.DNSError
 		unknown  x509.UnknownAuthorityError
 		invalid  x509.CertificateInvalidError
@@ -30,6 +31,10 @@ func Explain(err error) string {
 		return refusal.Message
 	case errors.As(err, &denied):
 		return fmt.Sprintf("The URL of the cluster's API is not asked: %s", denied)
+	case errors.As(err, &large):
+		return "The cluster's API sends more than is read of it: " + large.what
+	case errors.Is(err, errNotJSON):
+		return "What answers is not the API of a cluster"
 	case apierrors.IsUnauthorized(err):
 		return "The cluster's API refuses the credentials in the admin kubeconfig"
 	case errors.As(err, &unknown):

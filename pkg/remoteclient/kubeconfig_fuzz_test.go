@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"runtime"
 	"strings"
 	"testing"
@@ -180,8 +182,11 @@ func FuzzOverride(f *testing.F) {
 	} {
 		f.Add(address, "10.0.0.1")
 	}
+	server := httptest.NewTLSServer(http.NotFoundHandler())
+	f.Cleanup(server.Close)
+	secret := kubeconfigSecret(kubeconfig("https://api.example.com:6443", "", trusting(server)))
 	f.Fuzz(func(t *testing.T, address, ip string) {
-		made, err := New(nil, "test").make(kubeconfigSecret(kubeconfig("https://api.example.com:6443", "", "")), origin{urlOverride: address, ipOverride: ip})
+		made, err := New(nil, "test").make(secret, origin{urlOverride: address, ipOverride: ip})
 		if err != nil {
 			var refusal *Refusal
 			if !errors.As(err, &refusal) || bytes.ContainsAny([]byte(err.Error()), "\r\n") || strings.Contains(err.Error(), mark) || strings.Contains(err.Error(), token) {

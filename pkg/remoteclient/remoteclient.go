@@ -11,6 +11,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/client-go/rest"
@@ -95,7 +96,7 @@ func Guarded(guard *dialguard.Guard) Option { return func(c *Clients) { c.guard 
 
 // New returns a Factory that reads the Secrets with the given reader and says the given name to the clusters.
 func New(secrets client.Reader, userAgent string, options ...Option) *Clients {
-	c := &Clients{secrets: secrets, userAgent: userAgent, limits: limits{timeout: Timeout, answer: maxAnswer}, kept: map[place]keptClient{}}
+	c := &Clients{secrets: secrets, userAgent: userAgent, limits: defaultLimits(), kept: map[place]keptClient{}}
 	for _, option := range options {
 		option(c)
 	}
@@ -103,8 +104,9 @@ func New(secrets client.Reader, userAgent string, options ...Option) *Clients {
 }
 
 // ClientFor returns a client to the cluster of the ClusterDeployment, at the address that Active returns; it knows the
-// kinds of mapper, and asks for Machines, MachineHealthChecks and ClusterOperators as unstructured objects. Its requests
-// are bounded by Timeout, their answers by maxAnswer.
+// kinds of mapper, and asks for Machines, MachineHealthChecks, ClusterOperators and Pods as unstructured objects. Its requests
+// are bounded by Timeout, what is read of their answers by listBounds, objectBounds and maxListed: more than that is a
+// *TooLarge. Lists are read in pages, and their items lack managedFields, Nodes also their images.
 func (c *Clients) ClientFor(ctx context.Context, cd *hivev1.ClusterDeployment) (client.Client, error) {
 	return c.ClientAt(ctx, cd, Active(cd))
 }
@@ -178,22 +180,26 @@ func (c *Clients) make(secret *corev1.Secret, from origin) (*keptClient, error) 
 	if err != nil {
 		return nil, err
 	}
-	where := fmt.Sprintf("the Secret %s/%s, key %s: its server", secret.Namespace, secret.Name, hivev1.KubeconfigSecretKey)
+	kubeconfig := fmt.Sprintf("the Secret %s/%s, key %s", secret.Namespace, secret.Name, hivev1.KubeconfigSecretKey)
+	where := kubeconfig + ": its server"
+	if err := checkOverrides(config, from, kubeconfig); err != nil {
+		return nil, err
+	}
 	if from.urlOverride != "" {
-		config.Host, where = from.urlOverride, "spec.controlPlaneConfig.apiURLOverride"
+		config.Host, where = from.urlOverride, urlOverrideField
 	}
 	if err := checkAddress(config, where); err != nil {
 		return nil, err
 	}
 	config.UserAgent = c.userAgent
+	config.AcceptContentTypes, config.ContentType = runtime.ContentTypeJSON, runtime.ContentTypeJSON
 	// The repair of a large cluster sends some hundred requests.
 	config.QPS, config.Burst = 50, 100
 	// What a cluster warns its clients of is not for our log.
 	config.WarningHandler = rest.NoWarnings{}
 	httpClient, err := httpClientFor(config, from.ipOverride, c.limits, c.guard)
 	if err != nil {
-		return nil, refuse("the Secret %s/%s, key %s: its certificates, keys or URLs are not usable: fetch the admin kubeconfig anew",
-			secret.Namespace, secret.Name, hivev1.KubeconfigSecretKey)
+		return nil, refuse("%s: its certificates, keys or URLs are not usable: fetch the admin kubeconfig anew", kubeconfig)
 	}
 	scheme, err := newScheme()
 	if err != nil {
@@ -203,5 +209,5 @@ func (c *Clients) make(secret *corev1.Secret, from origin) (*keptClient, error) 
 	if err != nil {
 		return nil, fmt.Errorf("make a client from the Secret %s/%s: %w", secret.Namespace, secret.Name, err)
 	}
-	return &keptClient{origin: from, client: made, http: httpClient}, nil
+	return &keptClient{origin: from, client: paging{Client: made, listed: c.limits.listed}, http: httpClient}, nil
 }

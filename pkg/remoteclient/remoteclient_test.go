@@ -170,7 +170,7 @@ func TestOverrides(t *testing.T) {
 	server, asked := cluster(t)
 	host, port, err := net.SplitHostPort(strings.TrimPrefix(server.URL, "https://"))
 	g.Expect(err).NotTo(HaveOccurred())
-	secrets := fake.NewClientBuilder().WithObjects(kubeconfigSecret(kubeconfig("https://api.unreachable.invalid:"+port, "", insecure))).Build()
+	secrets := fake.NewClientBuilder().WithObjects(kubeconfigSecret(kubeconfig("https://example.com:"+port, "", trusting(server)))).Build()
 	clients := New(secrets, "test")
 
 	cd := clusterDeployment()
@@ -183,13 +183,13 @@ func TestOverrides(t *testing.T) {
 	c, err = clients.ClientFor(t.Context(), cd)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(c.List(t.Context(), &corev1.NodeList{})).To(Succeed())
-	g.Expect((*asked)[1].Host).To(Equal("api.unreachable.invalid:" + port))
+	g.Expect((*asked)[1].Host).To(Equal("example.com:" + port))
 }
 
 // TestKept: a client serves until its Secret, or where it leads, changes.
 func TestKept(t *testing.T) {
 	g := NewWithT(t)
-	secret := kubeconfigSecret(kubeconfig("https://api.example.com:6443", "", ""))
+	secret := kubeconfigSecret(kubeconfig("https://api.example.com:6443", "", trustingAnother(t)))
 	secrets := fake.NewClientBuilder().WithObjects(secret).Build()
 	clients := New(secrets, "test")
 	get := func(cd *hivev1.ClusterDeployment) client.Client {

@@ -18,17 +18,18 @@ const (
 	// Timeout bounds each request to a cluster from the first byte that is sent to the last that is read, tries that the
 	// cluster asks for with Retry-After included: a visit must not wait for an API that is still booting.
 	Timeout = 10 * time.Second
-
-	// maxAnswer is how many bytes of an answer are read, unpacked. Clusters are others' machines, and one that sends
-	// without end must not fill the memory of all.
-	maxAnswer = 64 << 20
 )
 
 // limits are what a request may take.
 type limits struct {
-	timeout time.Duration
-	// answer is in bytes.
-	answer int64
+	timeout      time.Duration
+	list, object bounds
+	// listed is how many bytes of memory the items of a list may take.
+	listed int64
+}
+
+func defaultLimits() limits {
+	return limits{timeout: Timeout, list: listBounds(), object: objectBounds(), listed: maxListed}
 }
 
 // httpClientFor returns the client that carries the requests, and makes config fit it. It connects to ipOverride, if that is
@@ -44,10 +45,17 @@ func httpClientFor(config *rest.Config, ipOverride string, bounds limits, guard 
 		config.Dial = dialInstead(dial, ipOverride)
 		config.Proxy = func(*http.Request) (*url.URL, error) { return nil, nil }
 	}
-	config.Wrap(func(inner http.RoundTripper) http.RoundTripper { return bounded{inner: inner, limit: bounds.answer} })
+	// A client of HTTP/2 takes megabytes that nobody has read yet.
+	config.NextProtos = []string{"http/1.1"}
+	config.Wrap(func(inner http.RoundTripper) http.RoundTripper {
+		return answers{inner: inner, list: bounds.list, object: bounds.object}
+	})
 	httpClient, err := rest.HTTPClientFor(config)
 	if err != nil {
 		return nil, fmt.Errorf("make an HTTP client: %w", err)
+	}
+	if err := boundHeaders(httpClient.Transport); err != nil {
+		return nil, err
 	}
 	httpClient.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return httpClient, nil
@@ -66,22 +74,17 @@ func dialInstead(dial dialFunc, ip string) dialFunc {
 	}
 }
 
-// bounded ends an answer with an error after limit bytes.
-type bounded struct {
-	inner http.RoundTripper
-	limit int64
-}
-
-var _ utilnet.RoundTripperWrapper = bounded{}
-
-func (b bounded) RoundTrip(req *http.Request) (*http.Response, error) {
-	resp, err := b.inner.RoundTrip(req)
-	if err != nil {
-		return nil, err
+// boundHeaders bounds the headers of answers, which nothing of client-go does. Nothing may have been sent yet.
+func boundHeaders(carrier http.RoundTripper) error {
+	for {
+		switch is := carrier.(type) {
+		case *http.Transport:
+			is.MaxResponseHeaderBytes = maxHeader
+			return nil
+		case utilnet.RoundTripperWrapper:
+			carrier = is.WrappedRoundTripper()
+		default:
+			return fmt.Errorf("bound the headers of answers: there is no way to do so with a %T", carrier)
+		}
 	}
-	resp.Body = http.MaxBytesReader(nil, resp.Body, b.limit)
-	return resp, nil
 }
-
-// WrappedRoundTripper returns what carries the requests, so that its connections can be closed.
-func (b bounded) WrappedRoundTripper() http.RoundTripper { return b.inner }

@@ -75,15 +75,18 @@ func kubernetesRequests() map[string]kindRequest {
 		"get a Lease": {&coordinationv1.Lease{ObjectMeta: inNamespace}, func(ctx context.Context, c client.Client) error {
 			return c.Get(ctx, key, &coordinationv1.Lease{})
 		}, "GET /apis/coordination.k8s.io/v1/namespaces/ns/leases/n"},
-		"list Pods": {&corev1.PodList{}, func(ctx context.Context, c client.Client) error {
-			return c.List(ctx, &corev1.PodList{}, client.InNamespace("ns"), client.MatchingLabels{"app": "csi"})
-		}, "GET /api/v1/namespaces/ns/pods?labelSelector=app%3Dcsi"},
+		"list Pods": {&corev1.PodList{TypeMeta: metav1.TypeMeta{Kind: "PodList", APIVersion: "v1"}}, func(ctx context.Context, c client.Client) error {
+			return c.List(ctx, untypedList("", "v1", "Pod"), client.InNamespace("ns"), client.MatchingLabels{"app": "csi"})
+		}, "GET /api/v1/namespaces/ns/pods?labelSelector=app%3Dcsi&limit=50"},
 		"delete a Pod": {status, func(ctx context.Context, c client.Client) error {
-			return c.Delete(ctx, &corev1.Pod{ObjectMeta: inNamespace})
+			pod := untyped("", "v1", "Pod")
+			pod.SetNamespace("ns")
+			pod.SetName("n")
+			return c.Delete(ctx, pod)
 		}, "DELETE /api/v1/namespaces/ns/pods/n"},
 		"list CSINodes": {&storagev1.CSINodeList{}, func(ctx context.Context, c client.Client) error {
 			return c.List(ctx, &storagev1.CSINodeList{})
-		}, "GET /apis/storage.k8s.io/v1/csinodes"},
+		}, "GET /apis/storage.k8s.io/v1/csinodes?limit=50"},
 		"list CSRs": {&certificatesv1.CertificateSigningRequestList{}, func(ctx context.Context, c client.Client) error {
 			return c.List(ctx, &certificatesv1.CertificateSigningRequestList{}, client.Limit(500))
 		}, "GET /apis/certificates.k8s.io/v1/certificatesigningrequests?limit=500"},
@@ -109,7 +112,7 @@ func untypedRequests() map[string]kindRequest {
 	return map[string]kindRequest{
 		"list Machines": {untypedList(machineAPI, version, "Machine"), func(ctx context.Context, c client.Client) error {
 			return c.List(ctx, untypedList(machineAPI, version, "Machine"), client.InNamespace("ns"))
-		}, "GET /apis/machine.openshift.io/v1beta1/namespaces/ns/machines"},
+		}, "GET /apis/machine.openshift.io/v1beta1/namespaces/ns/machines?limit=50"},
 		"patch a Machine": {machine, func(ctx context.Context, c client.Client) error {
 			return c.Patch(ctx, machine.DeepCopy(), empty)
 		}, "PATCH /apis/machine.openshift.io/v1beta1/namespaces/ns/machines/n"},
@@ -121,13 +124,13 @@ func untypedRequests() map[string]kindRequest {
 		}, "PATCH /apis/machine.openshift.io/v1beta1/namespaces/ns/machinehealthchecks/n"},
 		"metadata of Secrets": {secrets, func(ctx context.Context, c client.Client) error {
 			return c.List(ctx, secrets.DeepCopy(), client.InNamespace("ns"))
-		}, "GET /api/v1/namespaces/ns/secrets"},
+		}, "GET /api/v1/namespaces/ns/secrets?limit=50"},
 		"metadata of a Namespace": {namespace, func(ctx context.Context, c client.Client) error {
 			return c.Get(ctx, types.NamespacedName{Name: "n"}, namespace.DeepCopy())
 		}, "GET /api/v1/namespaces/n"},
 		"list ClusterOperators": {untypedList("config.openshift.io", "v1", "ClusterOperator"), func(ctx context.Context, c client.Client) error {
 			return c.List(ctx, untypedList("config.openshift.io", "v1", "ClusterOperator"))
-		}, "GET /apis/config.openshift.io/v1/clusteroperators"},
+		}, "GET /apis/config.openshift.io/v1/clusteroperators?limit=50"},
 	}
 }
 

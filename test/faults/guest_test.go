@@ -265,23 +265,35 @@ func (c *guestClient) list(list client.ObjectList, now time.Time) error {
 		out.Items = c.guest.nodes(now)
 	case *coordinationv1.LeaseList:
 		out.Items = c.guest.leases(now)
-	case *corev1.PodList:
-		out.Items = stored[corev1.Pod](c.guest.inside)
 	case *storagev1.CSINodeList:
 		out.Items = stored[storagev1.CSINode](c.guest.inside)
 	case *certificatesv1.CertificateSigningRequestList:
 		out.Items = stored[certificatesv1.CertificateSigningRequest](c.guest.inside)
 	case *metav1.PartialObjectMetadataList:
 	case *unstructured.UnstructuredList:
-		if kind := strings.TrimSuffix(out.GetKind(), "List"); kind == "ClusterOperator" {
+		switch kind := strings.TrimSuffix(out.GetKind(), "List"); kind {
+		case "ClusterOperator":
 			out.Items = c.guest.operators(now)
-		} else {
+		case "Pod":
+			out.Items = untypedPods(stored[corev1.Pod](c.guest.inside))
+		default:
 			out.Items = slices.DeleteFunc(stored[unstructured.Unstructured](c.guest.inside), func(u unstructured.Unstructured) bool { return u.GetKind() != kind })
 		}
 	default:
 		return fmt.Errorf("nobody lists %T", list)
 	}
 	return nil
+}
+
+func untypedPods(pods []corev1.Pod) []unstructured.Unstructured {
+	out := make([]unstructured.Unstructured, len(pods))
+	for i := range pods {
+		object, err := runtime.DefaultUnstructuredConverter.ToUnstructured(&pods[i])
+		must(err)
+		out[i].SetUnstructuredContent(object)
+		out[i].SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Pod"))
+	}
+	return out
 }
 
 // stored returns copies of the objects of a type, by name.
