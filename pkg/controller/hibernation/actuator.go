@@ -2,8 +2,10 @@ package hibernation
 
 import (
 	"context"
+	"time"
 
 	log "github.com/sirupsen/logrus"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	hivev1 "github.com/overwinter/overwinter/apis/hive/v1"
@@ -69,6 +71,20 @@ type Caretaker interface {
 	ForgetHealthChecks(ctx context.Context, cd *hivev1.ClusterDeployment, c client.Client, logger log.FieldLogger) error
 }
 
+// Contender is what an actuator also is that can tell clusters of one infraID apart.
+type Contender interface {
+	// Contend finds out which of others, the oldest first, are of the ClusterDeployment's own cluster. Who only names its
+	// infraID is not. A cloud is asked no more than once for each version of their credentials, unless it does not answer.
+	// An error is the hub's, or says that the ClusterDeployment's own cloud could not be asked.
+	Contend(ctx context.Context, cd *hivev1.ClusterDeployment, others []*hivev1.ClusterDeployment, c client.Client, now time.Time, logger log.FieldLogger) (Claim, error)
+}
+
+// Forgetter is what an actuator also is that remembers something of ClusterDeployments in this process.
+type Forgetter interface {
+	// Forget drops what is remembered of a ClusterDeployment that is gone.
+	Forget(key types.NamespacedName)
+}
+
 // Registry holds the actuators. It is built once, where the manager is wired, and not changed afterwards.
 type Registry struct {
 	actuators []HibernationActuator
@@ -77,6 +93,15 @@ type Registry struct {
 // NewRegistry returns a registry of the actuators; where several can handle a cluster, the first one does.
 func NewRegistry(actuators ...HibernationActuator) *Registry {
 	return &Registry{actuators: actuators}
+}
+
+// Forget has all actuators forget a ClusterDeployment that is gone.
+func (r *Registry) Forget(key types.NamespacedName) {
+	for _, a := range r.actuators {
+		if forgetter, ok := a.(Forgetter); ok {
+			forgetter.Forget(key)
+		}
+	}
 }
 
 // For returns the actuator that handles the ClusterDeployment, nil if there is none.

@@ -62,6 +62,13 @@ type fakeActuator struct {
 	releaseErr      error
 	kept            bool
 
+	// claims are what is known of the others of one infraID; unless it is set, those that are installed on OpenStack are of the
+	// same cluster, and none has a record.
+	claims    func(others []*hivev1.ClusterDeployment) (Claim, error)
+	forgotten []types.NamespacedName
+	// acts, unless nil, is what StartMachines changes in the cloud.
+	acts func() string
+
 	// during is called in StopMachines and StartMachines, with the ClusterDeployment as it is then.
 	during func(cd *hivev1.ClusterDeployment)
 }
@@ -73,7 +80,24 @@ var (
 	_ Releaser            = &fakeActuator{}
 	_ RecordKeeper        = &fakeActuator{}
 	_ Caretaker           = &fakeActuator{}
+	_ Contender           = &fakeActuator{}
+	_ Forgetter           = &fakeActuator{}
 )
+
+func (f *fakeActuator) Contend(_ context.Context, _ *hivev1.ClusterDeployment, others []*hivev1.ClusterDeployment, _ client.Client, _ time.Time, _ log.FieldLogger) (Claim, error) {
+	if f.claims != nil {
+		return f.claims(others)
+	}
+	var claim Claim
+	for _, other := range others {
+		if other.Spec.Installed && f.CanHandle(other) {
+			claim.Twins = append(claim.Twins, Twin{Cluster: other, Known: true})
+		}
+	}
+	return claim, nil
+}
+
+func (f *fakeActuator) Forget(key types.NamespacedName) { f.forgotten = append(f.forgotten, key) }
 
 func (f *fakeActuator) called(name string, cd *hivev1.ClusterDeployment) {
 	f.calls = append(f.calls, name)
@@ -91,8 +115,11 @@ func (f *fakeActuator) StopMachines(_ context.Context, cd *hivev1.ClusterDeploym
 	return f.stopErr
 }
 
-func (f *fakeActuator) StartMachines(_ context.Context, cd *hivev1.ClusterDeployment, _ client.Client, _ log.FieldLogger) error {
+func (f *fakeActuator) StartMachines(ctx context.Context, cd *hivev1.ClusterDeployment, _ client.Client, _ log.FieldLogger) error {
 	f.called("Start", cd)
+	if f.acts != nil {
+		_ = note(ctx, nil, f.acts(), "")
+	}
 	return f.startErr
 }
 

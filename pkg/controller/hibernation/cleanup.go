@@ -35,8 +35,10 @@ func (v *visit) cleanup(ctx context.Context, record hibernation.Summary) (Outcom
 	if left := due.Sub(v.now); left > 0 {
 		return Outcome{After: left}, nil
 	}
-	if twins, err := v.twins(ctx); err != nil || len(twins) > 0 {
-		return Outcome{After: v.spread(leftoversRetry)}, err
+	if is, err := v.standing(ctx); err != nil {
+		return v.quietly(ctx, err), nil
+	} else if !is.free() {
+		return Outcome{After: v.spread(leftoversRetry)}, nil
 	}
 	if record.Sealed && record.Opened {
 		if ill := v.ill(ctx, record); ill != "" {

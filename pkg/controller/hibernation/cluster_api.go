@@ -122,8 +122,11 @@ func remoteWords(err error) string {
 	switch why := remoteclient.Explain(err); {
 	case why != "":
 		return why
-	case apierrors.IsForbidden(err), apierrors.IsNotFound(err):
-		return "The cluster's API cannot be used: " + err.Error()
+	// What the other side wrote is not passed on: it may be anything that the manager can reach.
+	case apierrors.IsForbidden(err):
+		return "The cluster's API cannot be used: it does not let the user of the admin kubeconfig do what an administrator may"
+	case apierrors.IsNotFound(err):
+		return "The cluster's API cannot be used: it does not know what a cluster's API knows"
 	}
 	return "The cluster's API does not answer yet"
 }

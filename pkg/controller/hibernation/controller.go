@@ -132,6 +132,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	if apierrors.IsNotFound(err) {
 		r.memory.forget(req.NamespacedName)
 		r.Remote.Forget(req.NamespacedName)
+		r.Actuators.Forget(req.NamespacedName)
 		return reconcile.Result{}, nil
 	}
 	if err != nil {
@@ -140,18 +141,20 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	if leftAlone(cd) {
 		return reconcile.Result{}, nil
 	}
-	v := r.visit(cd)
-	outcome, err := v.outcome(WithPass(ctx))
+	return r.visit(cd).reconcile(WithPass(ctx)), nil
+}
+
+// reconcile visits the cluster. When it is to be visited again after an error is decided here and not by the work queue, which
+// knows nothing of what the visit got done, or of what it left behind.
+func (v *visit) reconcile(ctx context.Context) reconcile.Result {
+	v.memo.forOrder(string(v.desired()))
+	outcome, err := v.outcome(ctx)
 	if err == nil {
 		err = v.persist(ctx, outcome)
 	}
 	if err != nil {
-		v.memo.release()
+		return v.trouble(ctx, err)
 	}
-	if apierrors.IsConflict(err) {
-		v.logger.WithError(err).Debug("the ClusterDeployment has changed meanwhile")
-		return reconcile.Result{RequeueAfter: v.memo.conflict()}, nil
-	}
-	v.memo.conflicts = 0
-	return reconcile.Result{RequeueAfter: outcome.After}, err
+	v.memo.troubles = 0
+	return reconcile.Result{RequeueAfter: v.pace(ctx, outcome)}
 }

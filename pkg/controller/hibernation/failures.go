@@ -31,7 +31,7 @@ type failure struct {
 	after time.Duration
 }
 
-// failureOf classifies an error, which is the n-th in a row.
+// failureOf classifies an error, which is the n-th in a row in which nothing got done.
 func (v *visit) failureOf(err error, n int) failure {
 	var (
 		refusal *hibernation.Refusal
@@ -80,8 +80,10 @@ func (v *visit) failed(ctx context.Context, state State, err error) Outcome {
 		// The manager is shutting down, or the visit has taken too long; that says nothing of the cluster.
 		return Outcome{After: firstRetry}
 	}
+	v.progressed(ctx)
 	count, lasts := v.memo.failed(v.now)
-	f := v.failureOf(err, count)
+	f := v.failureOf(err, v.memo.retries)
+	f.after = v.bounded(ctx, f.after, err)
 	v.memo.hold(v.cd, v.now.Add(f.after))
 	logger := v.logger.WithError(err).WithField("retry", f.after.Round(time.Second).String())
 	if f.transient && count <= quietFailures && lasts < quietFor {

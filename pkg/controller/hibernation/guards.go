@@ -2,7 +2,6 @@ package hibernation
 
 import (
 	"context"
-	"fmt"
 	"strconv"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -72,42 +71,17 @@ func incomplete(_ context.Context, v *visit) (*Outcome, error) {
 	return v.refused("spec.clusterMetadata.infraID is missing, and with it what tells the cluster's machines from others'"), nil
 }
 
-// duplicated refuses a cluster that two ClusterDeployments lay claim to.
-func duplicated(ctx context.Context, v *visit) (*Outcome, error) {
-	if shows(v.cd, v.desired()) {
-		return nil, nil
-	}
-	twins, err := v.twins(ctx)
-	if err != nil || len(twins) == 0 {
-		return nil, err
-	}
-	return v.refused(lagging(fmt.Sprintf("the infraID %s is also that of", v.cd.Spec.ClusterMetadata.InfraID), twins) +
-		"; one cluster may have one ClusterDeployment only, and none of these is acted upon"), nil
-}
-
-// twins returns the other ClusterDeployments of this one's cluster, as namespace/name, sorted.
-func (v *visit) twins(ctx context.Context) ([]string, error) {
-	list := &hivev1.ClusterDeploymentList{}
-	err := v.Client.List(ctx, list, client.MatchingFields{InfraIDIndex: v.cd.Spec.ClusterMetadata.InfraID})
-	if err != nil {
-		return nil, fmt.Errorf("list the ClusterDeployments of one infraID: %w", err)
-	}
-	var twins []string
-	for i := range list.Items {
-		if other := &list.Items[i]; other.UID != v.cd.UID {
-			twins = append(twins, "ClusterDeployment "+other.Namespace+"/"+other.Name)
-		}
-	}
-	return sorted(twins), nil
-}
-
 // refused is the outcome for a cluster that cannot be brought where its spec wants it, whichever way that is.
 func (v *visit) refused(message string) *Outcome {
-	state := StateFailedToStart
+	return &Outcome{State: v.failedState(), Message: message, After: v.spread(slowRetry)}
+}
+
+// failedState is the state of a cluster that cannot be brought where its spec wants it.
+func (v *visit) failedState() State {
 	if v.desired() == StateHibernating {
-		state = StateFailedToStop
+		return StateFailedToStop
 	}
-	return &Outcome{State: state, Message: message, After: v.spread(slowRetry)}
+	return StateFailedToStart
 }
 
 // truthy reads the value of an annotation or a label that is a switch.

@@ -19,13 +19,20 @@ type memo struct {
 	// failures counts the visits in a row that ended in an error, the first of them at failingSince.
 	failures     int
 	failingSince time.Time
+	// retries counts those since something last got done, troubles the visits since then that ended in an error of the hub.
+	retries, troubles int
+
+	// order is the power state that is ordered; told are what was found and done since, and newsAt is when something was for
+	// the first time.
+	order  string
+	told   map[uint64]struct{}
+	newsAt time.Time
+	// holding is whether servers are held paused, as far as is known.
+	holding holding
 
 	// heldUntil is when the machines may be touched again, unless the ClusterDeployment no longer is what it was: held.
 	heldUntil time.Time
 	held      string
-
-	// conflicts counts the visits in a row that ended in a conflict.
-	conflicts int
 
 	// illSince is since when a cluster is ill whose snapshots are about to go, and illTold that its owner was told.
 	illSince time.Time
@@ -67,7 +74,7 @@ type resume struct {
 
 // succeeded forgets the failures.
 func (m *memo) succeeded() {
-	m.failures, m.failingSince = 0, time.Time{}
+	m.failures, m.retries, m.failingSince = 0, 0, time.Time{}
 	m.release()
 }
 
@@ -77,14 +84,8 @@ func (m *memo) failed(now time.Time) (int, time.Duration) {
 		m.failingSince = now
 	}
 	m.failures++
+	m.retries++
 	return m.failures, now.Sub(m.failingSince)
-}
-
-// conflict counts one and returns when to try again.
-func (m *memo) conflict() time.Duration {
-	after := min(conflictRetry<<min(m.conflicts, 10), lastConflictRetry)
-	m.conflicts++
-	return after
 }
 
 // hold keeps the machines from being touched for a while, or until someone changes the ClusterDeployment.

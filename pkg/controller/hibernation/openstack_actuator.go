@@ -36,6 +36,8 @@ type Session interface {
 	Remember(ctx context.Context, o hibernation.Observation) error
 	ResumeHealthChecks(ctx context.Context) error
 	ForgetHealthChecks(ctx context.Context) error
+	Holds(ctx context.Context) (bool, error)
+	Forget()
 }
 
 // SessionFunc begins a session. Without a cloud it can tell what the record says, and let go of one that is final.
@@ -54,6 +56,7 @@ type OpenStackActuator struct {
 	sessions SessionFunc
 	remote   remoteclient.Factory
 	recorder events.EventRecorder
+	scopes   *scopes
 }
 
 var (
@@ -63,17 +66,20 @@ var (
 	_ Releaser            = &OpenStackActuator{}
 	_ RecordKeeper        = &OpenStackActuator{}
 	_ Caretaker           = &OpenStackActuator{}
+	_ Contender           = &OpenStackActuator{}
+	_ Forgetter           = &OpenStackActuator{}
 )
 
 // NewOpenStackActuator returns the actuator for clusters on OpenStack. The remote factory leads to the clusters, which
 // are asked for their Nodes before they go to sleep.
 func NewOpenStackActuator(clouds Clouds, sessions SessionFunc, remote remoteclient.Factory, recorder events.EventRecorder) *OpenStackActuator {
-	return &OpenStackActuator{clouds: clouds, sessions: sessions, remote: remote, recorder: recorder}
+	return &OpenStackActuator{clouds: clouds, sessions: sessions, remote: remote, recorder: recorder, scopes: newScopes()}
 }
 
 // openstackPass is the session of a pass and what its verbs found.
 type openstackPass struct {
 	Session
+	cloud openstackclient.Client
 	// stopping and starting are what StopMachines and StartMachines found.
 	stopping, starting *hibernation.Progress
 	last               *hibernation.Progress
@@ -233,7 +239,8 @@ func (a *OpenStackActuator) session(ctx context.Context, cd *hivev1.ClusterDeplo
 	if err != nil {
 		return nil, fmt.Errorf("the Secret %s/%s: %w", cd.Namespace, cd.Spec.Platform.OpenStack.CredentialsSecretRef.Name, err)
 	}
-	s := &openstackPass{Session: a.sessions(a.cluster(cd), cloud, logger)}
+	cloud = noting{Client: cloud}
+	s := &openstackPass{Session: a.sessions(a.cluster(cd), cloud, logger), cloud: cloud}
 	shareIn(ctx, s)
 	return s, nil
 }

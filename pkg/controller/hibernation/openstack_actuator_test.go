@@ -34,6 +34,7 @@ type fakeSession struct {
 	calls    []string
 	progress hibernation.Progress
 	record   hibernation.Summary
+	holds    bool
 	err      error
 }
 
@@ -76,6 +77,12 @@ func (f *fakeSession) ForgetHealthChecks(context.Context) error {
 	f.calls = append(f.calls, "ForgetHealthChecks")
 	return f.err
 }
+
+func (f *fakeSession) Holds(context.Context) (bool, error) {
+	f.calls = append(f.calls, "Holds")
+	return f.holds, f.err
+}
+func (f *fakeSession) Forget() { f.calls = append(f.calls, "Forget") }
 
 // fakeClouds keeps what it was asked for.
 type fakeClouds struct {

@@ -2,6 +2,7 @@ package hibernation
 
 import (
 	"context"
+	"sync"
 	"time"
 )
 
@@ -14,6 +15,25 @@ type pass struct {
 	session any
 	// remote is for how long the cluster itself has been talked to.
 	remote time.Duration
+
+	mu   sync.Mutex
+	acts []string
+}
+
+// acted notes what was changed in the cloud; several requests may be under way.
+func (p *pass) acted(act string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.acts = append(p.acts, act)
+}
+
+// takeActs returns what was changed since it was last asked for.
+func (p *pass) takeActs() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	acts := p.acts
+	p.acts = nil
+	return acts
 }
 
 type passKey struct{}

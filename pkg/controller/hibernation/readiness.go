@@ -38,6 +38,7 @@ func (v *visit) ready(ctx context.Context) (Outcome, error) {
 		if record, err = keeper.Summary(ctx, v.cd, v.Client, v.logger); err != nil {
 			return v.failed(ctx, StateFailedToStart, err), nil
 		}
+		v.noteRecord(record)
 	}
 	exists := record.Exists
 	switch {

@@ -35,7 +35,7 @@ func (v *visit) release(ctx context.Context) (Outcome, error) {
 	}
 	keep, err := v.keeps(ctx)
 	if err != nil {
-		return Outcome{}, err
+		return v.stuck(ctx, err), nil
 	}
 	progress, err := releaser.Release(ctx, v.cd, v.Client, keep, v.logger)
 	if err != nil {
@@ -50,15 +50,6 @@ func (v *visit) release(ctx context.Context) (Outcome, error) {
 		Message: lagging(messageDeleted+"; first", progress.Waiting),
 		After:   paced(progress),
 	}, nil
-}
-
-// keeps tells whether the cluster outlives the ClusterDeployment: it is to be preserved, or belongs to another one too.
-func (v *visit) keeps(ctx context.Context) (bool, error) {
-	if v.cd.Spec.PreserveOnDelete {
-		return true, nil
-	}
-	twins, err := v.twins(ctx)
-	return len(twins) > 0, err
 }
 
 // stuck is the outcome of a failure to let go.

@@ -296,11 +296,16 @@ func TestReleaseOfWhatNobodyKnows(t *testing.T) {
 	b.Expect(b.message(hivev1.ClusterHibernatingCondition)).To(ContainSubstring("remove the finalizer"))
 }
 
-func TestKubernetesErrorsGoToTheQueue(t *testing.T) {
+// TestHubErrorsAreRetriedAtOurPace: the work queue's own grows to a quarter of an hour.
+func TestHubErrorsAreRetriedAtOurPace(t *testing.T) {
 	b := newBench(t, installedCD())
 	b.actuator.running = true
 	b.reconciler.Client = noStatus{b.hub}
-	_, err := b.reconciler.Reconcile(t.Context(), request())
-	b.Expect(err).To(MatchError(ContainSubstring("write the status")))
-	b.Expect(errors.Is(err, errNoStatus)).To(BeTrue())
+	var last time.Duration
+	for range 20 {
+		last = b.visit()
+		b.Expect(last).To(And(BeNumerically(">=", conflictRetry), BeNumerically("<=", lastConflictRetry)))
+		b.pass(last)
+	}
+	b.Expect(last).To(Equal(lastConflictRetry))
 }

@@ -65,7 +65,7 @@ func (v *visit) repairMeanwhile(ctx context.Context) time.Duration {
 	if v.repairEarly(ctx) == 0 {
 		return 0
 	}
-	return v.spread(operatorsPoll)
+	return v.patient(v.spread(operatorsPoll), slowestInside)
 }
 
 // mayAnswer tells whether the cluster's API may: most of the control plane runs, as far as is known. After a failure it is not

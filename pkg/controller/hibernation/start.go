@@ -61,6 +61,9 @@ func (v *visit) record(ctx context.Context) (hibernation.Summary, error) {
 		return hibernation.Summary{}, nil
 	}
 	record, err := keeper.Summary(ctx, v.cd, v.Client, v.logger)
+	if err == nil {
+		v.noteRecord(record)
+	}
 	switch {
 	case err != nil || marked:
 	case record.Exists:

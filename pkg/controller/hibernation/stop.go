@@ -37,8 +37,10 @@ func (v *visit) stop(ctx context.Context) (Outcome, error) {
 		if v.memo.slept != nil {
 			v.planWarning(*v.memo.slept)
 		}
-		after := v.asleep(ctx).After
-		return Outcome{State: StateHibernating, Message: "The cluster's machines are stopped" + v.notes(), After: after}, nil
+		after, notes := v.asleep(ctx).After, v.notes()
+		// The record has it, and there may be thousands of clusters that sleep.
+		v.memo.slept = nil
+		return Outcome{State: StateHibernating, Message: "The cluster's machines are stopped" + notes, After: after}, nil
 	}
 	return v.stopping(ctx, waiting), nil
 }

@@ -19,6 +19,8 @@ type visit struct {
 	memo     *memo
 	logger   log.FieldLogger
 	now      time.Time
+	// askedFor is for how long the cloud wants to be left alone.
+	askedFor time.Duration
 }
 
 func (r *Reconciler) visit(cd *hivev1.ClusterDeployment) *visit {
