@@ -99,9 +99,12 @@ func (s *Session) lookRunning(ctx context.Context) (Progress, error) {
 	if err != nil {
 		return Progress{}, err
 	}
+	if err := s.checkOrphans(ctx, l); err != nil {
+		return Progress{}, err
+	}
 	list := s.liveServers(l)
 	if len(list) == 0 {
-		return Progress{}, blocked("no server of cluster %s was found in project %s, and there is no record of its hibernation: check the credentials and the infraID; if somebody deleted the servers, delete the ClusterDeployment to give the cluster up", s.cluster.InfraID, s.project(ctx))
+		return Progress{}, blocked("no server of cluster %s was found in project %s, and there is no record of its hibernation: %s", s.cluster.InfraID, s.project(ctx), adviceNoServers)
 	}
 	var waiting []string
 	for _, srv := range list {

@@ -41,27 +41,6 @@ func (s *Session) open(ctx context.Context) (Progress, error) {
 	return done(), s.save(ctx)
 }
 
-// checkLatest fails if Glance holds a snapshot of a machine that is later than all that the record knows: then the record
-// is an old copy, and what it would wake is out of date.
-func (s *Session) checkLatest(ctx context.Context) error {
-	list, err := s.ourImages(ctx)
-	if err != nil {
-		return err
-	}
-	for i := range list {
-		cycle := property(&list[i], propCycle)
-		if cycle <= s.record.LastCycle {
-			continue
-		}
-		for _, m := range s.record.Machines {
-			if list[i].Name == SnapshotName(m.Name, cycle) {
-				return blocked("the hibernation record, Secret %s/%s, ends with cycle %s, and Glance has snapshot %s (%s) of cycle %s: this is an old copy of the record; put the right one there; nothing was touched", s.cluster.Namespace, RecordName(s.cluster.Name), s.record.LastCycle, list[i].Name, list[i].ID, cycle)
-			}
-		}
-	}
-	return nil
-}
-
 // create asks for every server that is not there yet, all in one pass, the control plane first.
 func (s *Session) create(ctx context.Context) (Progress, error) {
 	if err := s.checkCloud(ctx); err != nil {
@@ -234,7 +213,7 @@ func (s *Session) adopt(ctx context.Context, l *look, m *Machine) error {
 		switch {
 		case !present(srv):
 		case srv.ImageID != m.Snapshot.ID:
-			return blocked("%s: a server of that name (%s) exists and was not made from the machine's snapshot %s: rename or delete it; nothing was touched", m.Name, srv.ID, m.Snapshot.Name)
+			return blocked("%s: a server of that name (%s) exists and was not made from the machine's snapshot %s: if it is the machine, write its ID into the record, Secret %s/%s, as the serverID in the machine's creation; if it is not, rename it; nothing was touched", m.Name, srv.ID, m.Snapshot.Name, s.cluster.Namespace, RecordName(s.cluster.Name))
 		case holdsNothing(srv):
 			empty = append(empty, srv)
 		default:
@@ -242,7 +221,7 @@ func (s *Session) adopt(ctx context.Context, l *look, m *Machine) error {
 		}
 	}
 	if len(match) > 1 {
-		return blocked("%s: two servers, %s and %s, were made from its snapshot: delete the one that the cluster does not use; nothing was touched", m.Name, match[0].ID, match[1].ID)
+		return blocked("%s: two servers, %s and %s, were made from its snapshot: %s; nothing was touched", m.Name, match[0].ID, match[1].ID, adviceTakeOutOfCluster)
 	}
 	if len(match) == 0 {
 		match, empty = empty[:min(1, len(empty))], empty[min(1, len(empty)):]
@@ -397,6 +376,9 @@ func (s *Session) portsFree(ctx context.Context, m *Machine, have map[string]por
 		}
 		if present(srv) && srv.Name != m.Name {
 			return "", blocked("%s: its port %s (%s) belongs to server %s (%s): give it back; nothing was touched", m.Name, want.ID, want.MAC, srv.Name, srv.ID)
+		}
+		if present(srv) {
+			return fmt.Sprintf("its port %s belongs to server %s, which bears the machine's name and is not known to be the machine", want.ID, srv.ID), nil
 		}
 		return fmt.Sprintf("port %s is not free yet; if it stays so, clear its device_id, which is %s", want.ID, p.DeviceID), nil
 	}

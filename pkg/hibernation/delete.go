@@ -194,7 +194,7 @@ func (s *Session) lookGone(ctx context.Context) (Progress, error) {
 		return s.pending(StageWaitingToStop, s.soon(), waiting), nil
 	}
 	if strange := s.strangers(l); len(strange) > 0 {
-		return Progress{}, blocked("the cluster is hibernated, and yet it has server %s, which is not in the record: delete it, or restore the record that belongs to it; nothing was touched", strange[0])
+		return Progress{}, strangersMessage(strange[0])
 	}
 	return done(), nil
 }

@@ -49,6 +49,9 @@ type Options struct {
 	Deadline time.Duration
 	// SchedulingDeadline is how long a new server may wait for a host before it is deleted and made again (10 minutes).
 	SchedulingDeadline time.Duration
+	// SettlingDeadline is how long a hibernation waits, before it touches anything, for a cluster that is not at rest
+	// (10 minutes); then it is refused.
+	SettlingDeadline time.Duration
 	// Budget is how long one pass may take (30 seconds).
 	Budget time.Duration
 	// Jitter spreads the times at which passes come back; nil means up to a fifth more, at random.
@@ -64,6 +67,8 @@ type Engine struct {
 	mu sync.Mutex
 	// watched remembers, by this process's own clock, since when a record has stood as it is.
 	watched map[types.NamespacedName]sighting
+	// standing remembers for what clusters wait, and since when.
+	standing map[types.NamespacedName]standstill
 }
 
 // sighting is when a version of a record was first seen, and whether this process wrote it.
@@ -90,13 +95,16 @@ func New(store *Store, opts Options) *Engine {
 	if opts.SchedulingDeadline <= 0 {
 		opts.SchedulingDeadline = defaultScheduling
 	}
+	if opts.SettlingDeadline <= 0 {
+		opts.SettlingDeadline = defaultSettling
+	}
 	if opts.Budget <= 0 {
 		opts.Budget = defaultBudget
 	}
 	if opts.Jitter == nil {
 		opts.Jitter = func(d time.Duration) time.Duration { return d + rand.N(d/5+1) }
 	}
-	return &Engine{store: store, opts: opts, watched: map[types.NamespacedName]sighting{}}
+	return &Engine{store: store, opts: opts, watched: map[types.NamespacedName]sighting{}, standing: map[types.NamespacedName]standstill{}}
 }
 
 // Session returns a session for one reconcile of one cluster. It remembers what it saw of the cloud until it changes

@@ -101,5 +101,10 @@ func (s *Session) Remember(ctx context.Context, o Observation) error {
 	if err := s.fitObservation(); err != nil {
 		return err
 	}
+	if err := s.record.checkRoom(); err != nil {
+		// It wakes without what there is no room for.
+		s.event("Warning", "NodesNotRemembered", "the record of the cluster's hibernation has no room for its Nodes and Machines as they are now: those that get lost while it wakes come back without their labels")
+		s.record.Observation = was
+	}
 	return s.save(ctx)
 }

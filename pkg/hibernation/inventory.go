@@ -35,12 +35,12 @@ func (s *Session) inventory(ctx context.Context) (Progress, error) {
 	if err := s.keptRefusal(); err != nil {
 		return Progress{}, s.refused(ctx, err)
 	}
-	machines, waiting, err := s.takeStock(ctx)
+	machines, waiting, err := s.stock(ctx)
 	if err != nil {
 		return Progress{}, s.refused(ctx, err)
 	}
 	if len(waiting) > 0 {
-		return s.pending(StageStopping, s.soon(), waiting), nil
+		return s.settling(ctx, waiting)
 	}
 	return done(), s.begin(ctx, machines)
 }
@@ -66,21 +66,23 @@ func (s *Session) begin(ctx context.Context, machines []*Machine) error {
 	r.Cloud = scope
 	now := s.now().UTC()
 	r.Cut = &Cut{Cycle: nextCycle(now, earlierCycles(r, list)...), StartedAt: now}
-	r.LastCycle, r.Done = r.Cut.Cycle, nil
-	s.keepOrders()
+	r.LastCycle, r.Done, r.WaitingSince = r.Cut.Cycle, nil, nil
 	for _, m := range r.Machines {
 		if m.Removed {
 			r.giveUpAll(m)
 		}
 	}
 	r.Machines = machines
+	s.keepOrders()
 	r.giveUpStray(list)
 	for _, m := range r.inCut() {
 		m.Shot = &Snapshot{Name: SnapshotName(m.Name, r.Cut.Cycle), Cycle: r.Cut.Cycle, ServerID: m.ServerID}
 	}
 	r.sortMachines()
 	r.note(seen, s.cluster.PauseHealthChecks != nil)
-	if err := s.fitObservation(); err != nil {
+	if err := firstOf(s.fitObservation(), r.checkRoom()); err != nil {
+		// What this session has made of the record is not to be saved.
+		s.loaded = false
 		return err
 	}
 	s.fresh = true
@@ -169,6 +171,7 @@ func (s *Session) refused(ctx context.Context, err error) error {
 		}
 		s.record = &Record{InfraID: s.cluster.InfraID, Cloud: scope}
 	}
+	s.record.WaitingSince = nil
 	refusal.After = s.countTry(refusal.Message)
 	if err := s.save(ctx); err != nil {
 		return err
@@ -200,6 +203,9 @@ func (s *Session) takeStock(ctx context.Context) (machines []*Machine, waiting [
 	if err != nil {
 		return nil, nil, err
 	}
+	if err := s.checkOrphans(ctx, l); err != nil {
+		return nil, nil, err
+	}
 	if s.record != nil && s.record.Opened != nil {
 		machines, waiting, err = s.stillAsleep(ctx, l)
 		if err != nil || len(waiting) > 0 {
@@ -211,7 +217,7 @@ func (s *Session) takeStock(ctx context.Context) (machines []*Machine, waiting [
 		return nil, nil, err
 	}
 	if len(running)+len(machines) == 0 {
-		return nil, nil, blocked("no server of cluster %s was found in project %s, and there is no record of its hibernation: check the credentials and the infraID; if somebody deleted the servers, delete the ClusterDeployment to give the cluster up; nothing was touched", s.cluster.InfraID, s.project(ctx))
+		return nil, nil, blocked("no server of cluster %s was found in project %s, and there is no record of its hibernation: %s; nothing was touched", s.cluster.InfraID, s.project(ctx), adviceNoServers)
 	}
 	if waiting := unsettled(running); len(waiting) > 0 {
 		return nil, waiting, nil
@@ -268,14 +274,14 @@ func (s *Session) hasControlPlane(machines []*Machine) error {
 	if slices.ContainsFunc(machines, func(m *Machine) bool { return m.ControlPlane }) {
 		return nil
 	}
-	return &Refusal{Message: fmt.Sprintf("no control plane server (%s-master-…) was found among the cluster's servers: find out where they are; if they are lost, delete the ClusterDeployment to give the cluster up", s.cluster.InfraID)}
+	return &Refusal{Message: fmt.Sprintf("no control plane server (%s-master-…) was found among the cluster's servers: find out where they are, and whether they bear the mark openshiftClusterID", s.cluster.InfraID)}
 }
 
 func uniqueNames(machines []*Machine) error {
 	seen := map[string]string{}
 	for _, m := range machines {
 		if other, ok := seen[m.Name]; ok {
-			return &Refusal{Message: fmt.Sprintf("two servers of the cluster are called %s (%s and %s): rename or delete one", m.Name, other, m.ServerID)}
+			return &Refusal{Message: fmt.Sprintf("two servers of the cluster are called %s (%s and %s): rename one, or %s", m.Name, other, m.ServerID, adviceTakeOutOfCluster)}
 		}
 		seen[m.Name] = m.ServerID
 	}
@@ -285,6 +291,9 @@ func uniqueNames(machines []*Machine) error {
 // describe turns servers into machines, with all that it takes to make them again. It refuses what can't be restored.
 func (s *Session) describe(ctx context.Context, l *look, list []*openstackclient.Server) ([]*Machine, error) {
 	if err := refuse(list, s.cluster.InfraID); err != nil {
+		return nil, err
+	}
+	if err := s.checkFitness(ctx, list); err != nil {
 		return nil, err
 	}
 	groupOf, err := s.serverGroups(ctx, list)
@@ -349,7 +358,7 @@ func (s *Session) inFull(ctx context.Context, l *look) ([]*openstackclient.Serve
 	}
 	for i, srv := range list {
 		if flavorIDs[i] == "" {
-			return nil, fmt.Errorf("the cloud does not say which flavor server %s has", srv.Name)
+			return nil, notYet("the cloud does not say which flavor server %s has", srv.Name)
 		}
 		l.servers[srv.ID], l.flavorIDs[srv.ID] = srv, flavorIDs[i]
 	}
@@ -421,7 +430,7 @@ func (s *Session) serverGroups(ctx context.Context, list []*openstackclient.Serv
 			return noAnswer(srv.ID)
 		}
 		if srv.ServerGroups != nil && len(*srv.ServerGroups) > 0 {
-			return fmt.Errorf("%s is in server group %s, which Nova's list leaves out; looking again", srv.Name, (*srv.ServerGroups)[0])
+			return notYet("%s is in server group %s, which Nova's list leaves out", srv.Name, (*srv.ServerGroups)[0])
 		}
 		return nil
 	})

@@ -210,9 +210,6 @@ func (o *Observation) joinMachines(earlier *Observation) {
 	}
 }
 
-// roomForMachine is what a machine's part of the record may grow by in a cycle, in bytes.
-const roomForMachine = 2 << 10
-
 // bulky is an annotation of a Node that may be left out.
 type bulky struct {
 	node, key string
@@ -220,16 +217,16 @@ type bulky struct {
 }
 
 // fit leaves out annotations of Nodes, the largest first, until the record fits its Secret in the whole of its cycle. It
-// returns how many; what does not fit even so is left to encode to refuse.
+// returns how many; what does not fit even so is left to checkRoom to refuse.
 func (r *Record) fit(limit int) (int, error) {
 	if r.Observation == nil {
 		return 0, nil
 	}
-	data, err := marshalRecord(r)
+	size, err := r.largestSize()
 	if err != nil {
 		return 0, err
 	}
-	over := len(data) + roomForMachine*len(r.Machines) - limit
+	over := size - limit
 	if over <= 0 {
 		return 0, nil
 	}

@@ -13,7 +13,12 @@ import (
 
 // keepOrders notes, as a hibernation begins, which machines the annotations name already.
 func (s *Session) keepOrders() {
-	s.record.OldRemakes, s.record.OldLeaveOuts = sets.List(s.cluster.Remake), sets.List(s.cluster.LeaveOut)
+	names := sets.New[string]()
+	for _, m := range s.record.Machines {
+		names.Insert(m.Name)
+	}
+	// Other names order nothing, and may be many.
+	s.record.OldRemakes, s.record.OldLeaveOuts = sets.List(s.cluster.Remake.Intersection(names)), sets.List(s.cluster.LeaveOut.Intersection(names))
 }
 
 // forgetOrders forgets of these machines those that an annotation names no more, so that an order is heard when it is given

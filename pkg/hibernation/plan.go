@@ -26,10 +26,12 @@ var (
 		{"pause", (*Session).pause},
 		{"barrier", (*Session).barrier},
 		{"snapshot", (*Session).snapshot},
+		{"fitness", (*Session).checkSnapshots},
 		{"seal", (*Session).seal},
 	}
 	// deleteSteps come after the seal, the point of no return.
 	deleteSteps = []step{
+		{"reopen", (*Session).reopen},
 		{"delete", (*Session).deleteServers},
 		{"gone", (*Session).gone},
 		{"account", (*Session).account},
@@ -65,7 +67,7 @@ func (s *Session) run(ctx context.Context, steps []step) (Progress, error) {
 // Hibernate advances towards all machines being snapshots. A finding that makes the cut impossible is rolled back, and
 // comes back as a *Refusal once that is done. Other errors: *Blocked, *openstackclient.Error, Kubernetes' own.
 func (s *Session) Hibernate(ctx context.Context) (Progress, error) {
-	return s.pass(ctx, s.putToSleep)
+	return s.pace(s.pass(ctx, s.putToSleep))
 }
 
 func (s *Session) putToSleep(ctx context.Context) (Progress, error) {
@@ -89,30 +91,26 @@ func (s *Session) putToSleep(ctx context.Context) (Progress, error) {
 }
 
 // Resume advances towards all machines being active servers. A hibernation of which we deleted nothing is given up; any other
-// is completed first. Without a record there is nothing to do.
+// is completed first. Without a sealed record there is nothing to do, unless that record was lost.
 func (s *Session) Resume(ctx context.Context) (Progress, error) {
 	s.waking = true
-	return s.pass(ctx, func(ctx context.Context) (Progress, error) {
-		if s.record == nil {
-			return done(), nil
-		}
-		if s.record.Cut != nil && !s.record.irrevocable() {
+	return s.pace(s.pass(ctx, func(ctx context.Context) (Progress, error) {
+		s.endWait()
+		if s.record != nil && s.record.Cut != nil && !s.record.irrevocable() {
 			if p, err := s.endCut(ctx); err != nil || !p.Done {
 				return p, err
 			}
 		}
 		switch {
-		case s.record == nil:
-			return done(), nil
-		case s.record.Sealed == nil:
-			return s.forgive(ctx)
+		case s.record == nil, s.record.Sealed == nil:
+			return s.startNothing(ctx)
 		case s.record.Opened == nil:
 			if p, err := s.putToSleep(ctx); err != nil || !p.Done {
 				return p, err
 			}
 		}
 		return s.run(ctx, wakeSteps)
-	})
+	}))
 }
 
 // Cleanup gives up the snapshots of a cluster that has been healthy for long enough, and then the record. A snapshot

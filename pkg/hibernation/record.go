@@ -42,6 +42,8 @@ type Record struct {
 	// HealthChecks is set while MachineHealthChecks of the cluster may be paused by us.
 	HealthChecks *HealthChecks `json:"healthChecks,omitempty"`
 	Tries        *Tries        `json:"tries,omitempty"`
+	// WaitingSince is since when a hibernation that has not begun waits for the cluster to come to rest.
+	WaitingSince *time.Time `json:"waitingSince,omitempty"`
 	// OldRemakes and OldLeaveOuts are the machines that the annotations named already when the present hibernation, or the
 	// last one, began, and have named ever since: that was not said of this one, and is not obeyed.
 	OldRemakes   []string   `json:"oldRemakes,omitempty"`

@@ -43,7 +43,7 @@ func TestRefusals(t *testing.T) {
 			r.addServer(opts)
 		}, words: []string{infraID + "-worker-0-disks", "flavor big", "ephemeral"}},
 		"two of one name": {prepare: func(r *rig) { r.cloud.RenameServer(worker(r).ID, master0) },
-			words: []string{"two servers of the cluster are called " + master0, "rename or delete one"}},
+			words: []string{"two servers of the cluster are called " + master0, "rename one"}},
 		"a server without the mark on one of its ports": {prepare: func(r *rig) {
 			r.cloud.SetServerMetadata(worker(r).ID, "openshiftClusterID", "")
 			r.cloud.SetServerTags(worker(r).ID)

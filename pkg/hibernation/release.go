@@ -11,9 +11,9 @@ import (
 // goes. Done is true when the ClusterDeployment may go.
 func (s *Session) Release(ctx context.Context, keep bool) (Progress, error) {
 	s.dropping = !keep
-	return s.pass(ctx, func(ctx context.Context) (Progress, error) {
+	return s.pace(s.pass(ctx, func(ctx context.Context) (Progress, error) {
 		if s.record == nil {
-			return done(), nil
+			return s.releaseNothing(ctx), nil
 		}
 		if p, err := s.undo(ctx); err != nil || !p.Done {
 			return p, err
@@ -26,7 +26,7 @@ func (s *Session) Release(ctx context.Context, keep bool) (Progress, error) {
 			return done(), nil
 		}
 		return s.dropSnapshots(ctx)
-	})
+	}))
 }
 
 // undo brings back what is still there of the cluster; Done is true where nothing is to be brought back. One that is half

@@ -155,7 +155,7 @@ func (s *Session) restoreServers(ctx context.Context) (Progress, error) {
 	alive := err != nil || slices.ContainsFunc(machines, func(m *Machine) bool { return present(servers[m.Name]) })
 	// Behind an earlier seal there are snapshots enough.
 	if !alive && !s.dropping && s.record.Sealed == nil && len(machines) > 0 {
-		return Progress{}, blocked("none of the servers in the hibernation record of %s exists: this is an old copy of the record, or they were deleted by somebody else; put the right record there, or make the servers again by hand; or delete the ClusterDeployment to give the cluster up. Its snapshots, cycle %s, are kept until then", s.cluster.InfraID, s.record.Cut.Cycle)
+		return Progress{}, blocked("none of the servers in the hibernation record of %s exists: this is an old copy of the record, or they were deleted by somebody else; put the right record there, or make the servers again by hand; its snapshots, cycle %s, are kept", s.cluster.InfraID, s.record.Cut.Cycle)
 	}
 	return s.restore(ctx, machines)
 }

@@ -96,6 +96,7 @@ func (s *Session) save(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
 	defer cancel()
 	s.record.Version = recordVersion
+	s.record.boundTexts()
 	s.record.Claim = &Claim{Holder: s.engine.opts.Holder, Seconds: int(claimFor / time.Second), At: s.now().UTC()}
 	st, err := s.engine.store.save(ctx, s.cluster, s.stored, s.record)
 	if err != nil {

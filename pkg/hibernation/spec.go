@@ -25,7 +25,7 @@ func refuse(list []*openstackclient.Server, infraID string) error {
 func unfit(srv *openstackclient.Server, infraID string) string {
 	switch {
 	case srv.Name == infraID+"-bootstrap":
-		return "it is the installation's bootstrap server; delete it once the installation has finished"
+		return "it is the installation's bootstrap server; have the installer take it down (openshift-install destroy bootstrap)"
 	case !healthy(srv):
 		return fmt.Sprintf("its status is %s; bring it to ACTIVE or SHUTOFF", srv.Status)
 	case locked(srv):
@@ -35,7 +35,7 @@ func unfit(srv *openstackclient.Server, infraID string) string {
 	case len(srv.AttachedVolumes) > 0:
 		return fmt.Sprintf("volume %s is attached to it, and a snapshot would not hold that volume's data; detach it", srv.AttachedVolumes[0].ID)
 	case srv.EphemeralGiB > 0 || srv.SwapMiB > 0:
-		return fmt.Sprintf("its flavor %s has local ephemeral or swap disks, which a snapshot leaves out; resize it", srv.FlavorName)
+		return fmt.Sprintf("its flavor %s has local ephemeral or swap disks, which a snapshot leaves out; move what is on them elsewhere, and resize it to a flavor without", srv.FlavorName)
 	}
 	return ""
 }
@@ -88,8 +88,8 @@ func portsInOrder(srv *openstackclient.Server, list []ports.Port) ([]Port, error
 			return nil, &Refusal{Message: fmt.Sprintf("%s can't be hibernated: its interface %s has no port that belongs to it; detach that interface or repair the port", srv.Name, mac)}
 		}
 		delete(byMAC, strings.ToLower(mac))
-		if madeByNova(p) {
-			return nil, &Refusal{Message: fmt.Sprintf("%s can't be hibernated: its port %s was made by Nova and would be deleted with the server, which is not supported yet; attach a port of your own instead", srv.Name, p.ID)}
+		if why := doomed(p, srv); why != "" {
+			return nil, &Refusal{Message: fmt.Sprintf("%s can't be hibernated: its port %s %s, which is not supported yet; make the server again with a port that is there before it", srv.Name, p.ID, why)}
 		}
 		out = append(out, portOf(p))
 	}
@@ -99,12 +99,6 @@ func portsInOrder(srv *openstackclient.Server, list []ports.Port) ([]Port, error
 		}
 	}
 	return out, nil
-}
-
-// madeByNova tells whether Nova made the port itself. Nova does not say so; but its ports have no name, no description
-// and no tag, while those of the installer and of the machine API have all three.
-func madeByNova(p ports.Port) bool {
-	return p.Name == "" && p.Description == "" && len(p.Tags) == 0
 }
 
 func portOf(p ports.Port) Port {

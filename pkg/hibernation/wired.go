@@ -85,9 +85,9 @@ func (s *Session) removeTwin(ctx context.Context, m *Machine, twin *openstackcli
 		return "can't be asked for, since its cell does not answer", nil
 	case hasRun(twin), conditionOf(twin) == failed && !holdsNothing(twin):
 		own := m.Creation.ServerID
-		return "", blocked("%s: two servers, %s, which is in the record, and %s, were made from its snapshot, and both may have run: delete the one that the cluster does not use; if that is %s, write the other's ID in its place into the record, Secret %s/%s, first; nothing was touched", m.Name, own, twin.ID, own, s.cluster.Namespace, RecordName(s.cluster.Name))
+		return "", blocked("%s: two servers, %s, which is in the record, and %s, were made from its snapshot, and both may have run: %s; if that is %s, write the other's ID in its place into the record, Secret %s/%s, first; nothing was touched", m.Name, own, twin.ID, adviceTakeOutOfCluster, own, s.cluster.Namespace, RecordName(s.cluster.Name))
 	case conditionOf(twin) != failed:
-		return fmt.Sprintf("is %s; if it stays so, delete it", twin.Status), nil
+		return fmt.Sprintf("is %s; if it stays so, take the mark openshiftClusterID out of its metadata and tags", twin.Status), nil
 	case locked(twin):
 		return "has failed; it is locked, so that Nova refuses to delete it; unlock it", nil
 	}

@@ -171,7 +171,7 @@ func TestTwinThatRan(t *testing.T) {
 			r.made()
 			own := r.now(master0)
 			other := r.addServer(r.like(own, master0))
-			r.expectBlocked(resume, own.ID, other.ID, "which is in the record", "delete the one that the cluster does not use", "demo/demo-hibernation")
+			r.expectBlocked(resume, own.ID, other.ID, "which is in the record", "take the mark openshiftClusterID out", "demo/demo-hibernation")
 			if keep == "ours" {
 				r.cloud.DeleteServer(other.ID)
 			} else {

@@ -118,6 +118,9 @@ type Server struct {
 	DiskGiB *int
 	// EphemeralGiB and SwapMiB are the local disks that a snapshot leaves out; only in ViewHostname.
 	EphemeralGiB, SwapMiB int
+	// ExtraSpecs are the flavor's, as they were when the server was made or resized; only in ViewHostname. Nil means that
+	// Nova does not show them (its policy may hide them), and not that there are none.
+	ExtraSpecs map[string]string
 }
 
 // Power is the state of a server's domain on its hypervisor (OS-EXT-STS:power_state). Nova keeps it apart from the

@@ -16,11 +16,12 @@ type serverExtras struct {
 	Addresses   json.RawMessage `json:"addresses"`
 	Image       json.RawMessage `json:"image"`
 	Flavor      struct {
-		ID           string   `json:"id"`
-		OriginalName string   `json:"original_name"`
-		Disk         *int     `json:"disk"`
-		Ephemeral    looseInt `json:"ephemeral"`
-		Swap         looseInt `json:"swap"`
+		ID           string         `json:"id"`
+		OriginalName string         `json:"original_name"`
+		Disk         *int           `json:"disk"`
+		Ephemeral    looseInt       `json:"ephemeral"`
+		Swap         looseInt       `json:"swap"`
+		ExtraSpecs   map[string]any `json:"extra_specs"`
 	} `json:"flavor"`
 }
 
@@ -52,6 +53,7 @@ func (s *Server) UnmarshalJSON(data []byte) error {
 	read.DiskGiB = extras.Flavor.Disk
 	read.EphemeralGiB = int(extras.Flavor.Ephemeral)
 	read.SwapMiB = int(extras.Flavor.Swap)
+	read.ExtraSpecs = texts(extras.Flavor.ExtraSpecs)
 	read.Power = powerOf(extras.PowerState)
 	*s = read
 	return nil
@@ -63,6 +65,18 @@ func powerOf(state *int) Power {
 		return PowerUnknown
 	}
 	return map[int]Power{0: PowerNone, 1: PowerRunning, 3: PowerPaused, 4: PowerOff, 6: PowerCrashed, 7: PowerSuspended}[*state]
+}
+
+// texts returns values as text; nil for nil.
+func texts(values map[string]any) map[string]string {
+	if values == nil {
+		return nil
+	}
+	out := make(map[string]string, len(values))
+	for key, value := range values {
+		out[key] = fmt.Sprint(value)
+	}
+	return out
 }
 
 // imageID reads a server's image, which is an object, or "" if the server boots from a volume.

@@ -232,6 +232,19 @@ func (c *Cloud) BindPort(id, deviceID string) bool {
 	return found
 }
 
+// TagPort has somebody name a port and add tags to it.
+func (c *Cloud) TagPort(id, name string, tags ...string) bool {
+	found := false
+	c.alter(func() {
+		if p := c.ports.get(id); p != nil {
+			found = true
+			p.name, p.tags = name, unique(append(slices.Clone(p.tags), tags...))
+			c.touch(p)
+		}
+	})
+	return found
+}
+
 // SetQuota replaces a project's quotas.
 func (c *Cloud) SetQuota(projectName string, q Quota) {
 	c.alter(func() { c.projectNamed(projectName).quota = q })

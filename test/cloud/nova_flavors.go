@@ -1,6 +1,7 @@
 package cloud
 
 import (
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 type flavor struct {
 	id, name                          string
 	vcpus, ram, disk, ephemeral, swap int
+	extraSpecs                        map[string]string
 }
 
 // FlavorSpec says what AddFlavor makes: cores, MiB of RAM and of swap, GiB of root and ephemeral disk. The ID is a new one if
@@ -16,6 +18,7 @@ type flavor struct {
 type FlavorSpec struct {
 	ID, Name                          string
 	VCPUs, RAM, Disk, Ephemeral, Swap int
+	ExtraSpecs                        map[string]string
 }
 
 // AddFlavor adds a public flavor and returns its ID.
@@ -28,6 +31,7 @@ func (c *Cloud) AddFlavor(spec FlavorSpec) string {
 	}
 	f := &flavor{
 		id: spec.ID, name: spec.Name, vcpus: spec.VCPUs, ram: spec.RAM, disk: spec.Disk, ephemeral: spec.Ephemeral, swap: spec.Swap,
+		extraSpecs: maps.Clone(spec.ExtraSpecs),
 	}
 	c.flavors.put(f.id, f)
 	return f.id
@@ -46,7 +50,16 @@ func (c *Cloud) DeleteFlavor(name string) (FlavorSpec, bool) {
 	c.flavors.drop(f.id)
 	return FlavorSpec{
 		ID: f.id, Name: f.name, VCPUs: f.vcpus, RAM: f.ram, Disk: f.disk, Ephemeral: f.ephemeral, Swap: f.swap,
+		ExtraSpecs: maps.Clone(f.extraSpecs),
 	}, true
+}
+
+// specs are the flavor's extra specs, never null.
+func (f *flavor) specs() map[string]string {
+	if f.extraSpecs == nil {
+		return map[string]string{}
+	}
+	return f.extraSpecs
 }
 
 func (c *Cloud) flavorNamed(name string) *flavor {
@@ -67,7 +80,7 @@ func (c *Cloud) flavorView(k *call, f *flavor) object {
 		v["description"] = nil
 	}
 	if k.mv >= 61 {
-		v["extra_specs"] = object{}
+		v["extra_specs"] = f.specs()
 	}
 	return v
 }

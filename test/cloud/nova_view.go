@@ -168,7 +168,9 @@ func (c *Cloud) writeFlavor(w *jsonWriter, k *call, s *server) {
 		w.number("ephemeral", f.ephemeral)
 		w.number("swap", f.swap)
 		w.text("original_name", f.name)
-		w.value("extra_specs", object{})
+		if !c.opts.HideExtraSpecs {
+			w.value("extra_specs", f.specs())
+		}
 	}
 	w.end('}')
 }

@@ -50,6 +50,8 @@ type Options struct {
 	// DownCells says how Nova answers while a cell is down.
 	DownCells DownCells
 
+	// HideExtraSpecs leaves a flavor's extra specs out of servers, as a policy of Nova's may.
+	HideExtraSpecs bool
 	// ReclaimInterval, if not 0, makes server deletes soft for that long (Nova's reclaim_instance_interval).
 	ReclaimInterval time.Duration
 	// ImagesInUse refuses to delete an image of which a server was made that still exists, as a Glance on RBD does.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"time"
 )
 
 // ClusterOptions says what SeedClusterWith makes.
@@ -38,6 +39,10 @@ type Cluster struct {
 	options                                  ClusterOptions
 	added                                    int // by AddServer
 }
+
+// seededAgo is the time from the making of a seeded server's port to that of the server, and from then to its boot. Whole seconds
+// are all that is shown of either.
+const seededAgo = 2 * time.Second
 
 // Servers returns the masters, then the workers, as they were when the cluster was made.
 func (cl *Cluster) Servers() []Server { return slices.Concat(cl.Masters, cl.Workers) }
@@ -122,7 +127,7 @@ func (c *Cloud) seedShared(cl *Cluster) {
 // seedServer makes a server that has been running for a moment.
 func (c *Cloud) seedServer(cl *Cluster, role string, index int, name string) *server {
 	s := c.clusterServer(cl, role, name)
-	s.placed, s.mapped = true, true
+	s.placed, s.mapped, s.created = true, true, c.now.Add(-seededAgo)
 	if h := c.pickHost(); h != nil {
 		s.host, s.chosen = h.name, h.name
 	}
@@ -182,7 +187,7 @@ func (c *Cloud) seedPort(cl *Cluster, s *server, role string, index int) {
 		p.name, p.securityGroups, third = s.name+"-0", []string{cl.WorkerSecurityGroup}, 2
 	}
 	third += byte((10 + index) / 250 * 2)
-	p.description = "Created by cluster-api-provider-openstack"
+	p.description, p.created = "Created by cluster-api-provider-openstack", s.created.Add(-seededAgo)
 	p.fixedIPs = []fixedIP{{cl.sub, netip.AddrFrom4([4]byte{10, 0, third, byte((10 + index) % 250)}).String()}}
 	p.tags = append([]string{"cluster-api-provider-openstack"}, cl.tags...)
 	for _, vip := range cl.masterVIPs {
