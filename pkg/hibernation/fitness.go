@@ -33,15 +33,15 @@ var mortal = map[string]string{
 // dying returns the first of the settings that gives a server state which dies with it; empty if there is none.
 func dying(settings map[string]string) (key, what string) {
 	for _, key := range slices.Sorted(maps.Keys(settings)) {
-		if what, ok := mortal[key]; ok && !off(settings[key]) {
+		if what, ok := mortal[key]; ok && !disabled(settings[key]) {
 			return key, what
 		}
 	}
 	return "", ""
 }
 
-// off reports whether the value of a setting means that it is not used (oslo_utils.strutils.bool_from_string).
-func off(value string) bool {
+// disabled reports whether the value of a setting means that it is not used (oslo_utils.strutils.bool_from_string).
+func disabled(value string) bool {
 	switch strings.ToLower(strings.TrimSpace(value)) {
 	case "", "0", "f", "false", "off", "n", "no":
 		return true

@@ -96,7 +96,7 @@ func (s *Session) keptRefusal() error {
 		return nil
 	}
 	m := s.record.Machines[0]
-	return &Refusal{Message: fmt.Sprintf("%s: its snapshot %s (%s) of an earlier hibernation may be the last copy of its disk, since %s. Make its server again from that snapshot, on its ports, or repair the server; if the snapshot is needed no more, rename the image or delete it", m.Name, m.Snapshot.Name, m.Snapshot.ID, m.keptWhy())}
+	return &Refusal{Message: fmt.Sprintf("%s: its snapshot %s (%s) of an earlier hibernation may be the last copy of its disk, since %s. Make its server again from that snapshot, on its ports, or repair the server; if the snapshot is needed no more, rename the image", m.Name, m.Snapshot.Name, m.Snapshot.ID, m.keptWhy())}
 }
 
 // releaseKept gives up kept snapshots that are needed no more: the machine has a healthy server again, of which nothing shows

@@ -19,6 +19,8 @@ const (
 	// leftoversForMachine are the snapshots of a machine that a cycle may leave undeleted: the one that it was made from, the
 	// one that took its place, and one more of a cut that was given up.
 	leftoversForMachine = 3
+	// maxOlder is how many snapshots of a machine are kept that later ones behind the seal have taken the place of.
+	maxOlder = 3
 )
 
 // checkRoom refuses a hibernation whose record could outgrow its Secret before the cluster is awake again: behind the point of
@@ -98,6 +100,13 @@ func (m *Machine) atItsLargest() *Machine {
 	if m.Creation != nil {
 		out.Creation.unknown = m.Creation.unknown
 	}
+	out.Unread, out.Kept = &at, &Kept{Why: strings.Repeat("x", maxText), Replaced: true}
+	if m.Kept != nil {
+		out.Kept.unknown = m.Kept.unknown
+	}
+	older := snapshot
+	older.unknown = nil
+	out.Older = append(slices.Clone(m.Older), slices.Repeat([]*Snapshot{&older}, max(maxOlder-len(m.Older), 0))...)
 	out.FormerIDs = slices.Repeat([]string{id}, maxFormer)
 	return &out
 }
@@ -120,6 +129,9 @@ func (r *Record) boundTexts() {
 		r.HealthChecks.Failed = bounded(r.HealthChecks.Failed)
 	}
 	for _, m := range r.Machines {
+		if m.Kept != nil {
+			m.Kept.Why = bounded(m.Kept.Why)
+		}
 		if m.Creation != nil {
 			m.Creation.Fault = bounded(m.Creation.Fault)
 		}

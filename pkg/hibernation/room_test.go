@@ -99,7 +99,8 @@ func TestS08LargestRecordThatIsAccepted(t *testing.T) {
 		r.Leftovers = append(r.Leftovers, Leftover{ID: fmt.Sprintf("%036d", i), Name: m.Shot.Name}, Leftover{ID: fmt.Sprintf("%036d", -i), Name: m.Shot.Name})
 		m.Still = &Action{Name: "live-migration", RequestID: "req-" + longestID(), At: at}
 		m.Late = &Action{Name: "live-migration", RequestID: "req-" + longestID(), At: at}
-		m.Ended = true
+		m.Ended, m.Unread = true, &at
+		m.Older = slices.Repeat([]*Snapshot{m.Snapshot}, maxOlder)
 	}
 	save("cut again behind the seal")
 	r.Opened = &at

@@ -86,7 +86,10 @@ func (r *Record) replace(m *Machine) {
 	switch {
 	case m.Snapshot == nil || m.Snapshot.ID == "" || m.Snapshot.ID == m.Shot.ID:
 	case r.behindSeal():
-		m.Older = append(m.Older, m.Snapshot)
+		if m.Older = append(m.Older, m.Snapshot); len(m.Older) > maxOlder {
+			r.giveUp(m.Older[0])
+			m.Older = m.Older[1:]
+		}
 	default:
 		r.giveUpAll(m)
 	}
