@@ -20,23 +20,28 @@ var loseDisks = regexp.MustCompile(`(?i)\b(delete|deleted|remove|removed|destroy
 // thought about, and added.
 var harmless = map[string]string{
 	// Statements: they advise nothing.
-	"the record was changed by somebody else while it was being deleted": "says what was found",
-	"cannot delete the hibernation record":                               "says what failed",
-	"could not be deleted":                                               "says what failed",
-	"Nova refuses to pause or delete it":                                 "says why; the advice is to unlock the server",
-	"Nova refuses to delete it":                                          "says why; the advice is to unlock the server",
-	"Nova does not delete its server now":                                "says why; the advice is to unlock the server",
-	"being deleted":                                                      "says what is waited for",
-	"was deleted":                                                        "says what was found",
-	"it is not deleted before that":                                      "says what is not done",
-	"would be deleted with the server":                                   "says why it is refused",
-	"was resized":                                                        "says what was found",
-	"was renamed":                                                        "says what was found",
-	"taken for removed on purpose":                                       "says what was concluded",
-	"lets the installer's destroy find":                                  "names the installer's command",
-	"the installer's destroy will not find it":                           "names the installer's command",
+	"cannot delete the hibernation record":     "says what failed",
+	"could not be deleted":                     "says what failed",
+	"Nova refuses to pause or delete it":       "says why; the advice is to unlock the server",
+	"Nova refuses to delete it":                "says why; the advice is to unlock the server",
+	"Nova does not delete its server now":      "says why; the advice is to unlock the server",
+	"being deleted":                            "says what is waited for",
+	"was deleted":                              "says what was found",
+	"it is not deleted before that":            "says what is not done",
+	"would be deleted with the server":         "says why it is refused",
+	"taken for removed on purpose":             "says what was concluded",
+	"lets the installer's destroy find":        "names the installer's command",
+	"the installer's destroy will not find it": "names the installer's command",
+
+	"were deleted by somebody else":        "says what was found; the advice is the right record, or to make the servers again",
+	"so that its server %s is not deleted": "says what is not done; both ways out keep a copy",
+	"find out who deleted it":              "says what was found",
+	"is soft-deleted":                      "says what was found; the advice is to restore the server",
+	"without a disk format":                "says what was found",
+	"cannot be deleted yet":                "says what is waited for",
 
 	// Advice.
+	"is needed no more, rename the image":              "the image keeps its data",
 	"clear its device_id, which is":                    "said only where the device exists no more: the port gets free",
 	"detach it":                                        "the volume stays in Cinder, with all of its data",
 	"detach that interface":                            "the server, its disk and the port stay",
@@ -56,6 +61,7 @@ var operations = regexp.MustCompile(`^(remove|delete) the [a-zA-Z ]+ ?%s: %w$`)
 
 func TestS06NoAdviceLosesADisk(t *testing.T) {
 	g := NewWithT(t)
+	var unknown []string
 	used := map[string]bool{}
 	for _, dir := range []string{".", "../controller/hibernation"} {
 		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
@@ -73,13 +79,14 @@ func TestS06NoAdviceLosesADisk(t *testing.T) {
 					return true
 				}
 				text, err := strconv.Unquote(lit.Value)
-				if err == nil && strings.Contains(text, " ") && loseDisks.MatchString(text) && !operations.MatchString(text) {
-					g.Expect(registered(text, used)).To(BeTrue(), "%s: think about what is lost by whoever obeys %q, and add it to the table", fset.Position(lit.Pos()), text)
+				if err == nil && strings.Contains(text, " ") && loseDisks.MatchString(text) && !operations.MatchString(text) && !registered(text, used) {
+					unknown = append(unknown, fset.Position(lit.Pos()).String()+": "+text)
 				}
 				return true
 			})
 		}
 	}
+	g.Expect(unknown).To(BeEmpty(), "think about what is lost by whoever obeys these, and add them to the table")
 	for part := range harmless {
 		g.Expect(used).To(HaveKey(part), "no message says it any more")
 	}

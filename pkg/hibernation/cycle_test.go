@@ -27,7 +27,7 @@ func TestRequestsOfACycle(t *testing.T) {
 	r.hibernate()
 	t.Log("hibernate:", ledger.Counts())
 	r.g.Expect(ledger.Count("keystone.token.create")).To(Equal(1))
-	r.g.Expect(ledger.Count()).To(BeNumerically("<=", 58))
+	r.g.Expect(ledger.Count()).To(BeNumerically("<=", 59))
 	ledger.Reset()
 	r.resume()
 	t.Log("resume:", ledger.Counts())

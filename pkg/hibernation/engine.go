@@ -69,6 +69,8 @@ type Engine struct {
 	watched map[types.NamespacedName]sighting
 	// standing remembers for what clusters wait, and since when.
 	standing map[types.NamespacedName]standstill
+	// whole are the clusters without a record that are known to need none.
+	whole sets.Set[types.NamespacedName]
 }
 
 // sighting is when a version of a record was first seen, and whether this process wrote it.
@@ -104,7 +106,7 @@ func New(store *Store, opts Options) *Engine {
 	if opts.Jitter == nil {
 		opts.Jitter = func(d time.Duration) time.Duration { return d + rand.N(d/5+1) }
 	}
-	return &Engine{store: store, opts: opts, watched: map[types.NamespacedName]sighting{}, standing: map[types.NamespacedName]standstill{}}
+	return &Engine{store: store, opts: opts, watched: map[types.NamespacedName]sighting{}, standing: map[types.NamespacedName]standstill{}, whole: sets.New[types.NamespacedName]()}
 }
 
 // Session returns a session for one reconcile of one cluster. It remembers what it saw of the cloud until it changes

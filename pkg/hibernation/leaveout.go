@@ -51,7 +51,7 @@ func (s *Session) lastOfControlPlane(m *Machine) bool {
 func (s *Session) noCopy(m *Machine) error {
 	lost := fmt.Sprintf("%s: its snapshot %s (%s) is gone from Glance or not active, and no server is left to take it from again", m.Name, m.Snapshot.Name, m.Snapshot.ID)
 	if s.lastOfControlPlane(m) {
-		return blocked("%s: bring that image back: without it there is no control plane to wake; the other machines' snapshots are kept, and nothing was touched", lost)
+		return blocked("%s: bring that image back; if that is impossible the cluster is lost, since it has no control plane to wake. The other machines' snapshots are kept; nothing was touched", lost)
 	}
 	return blocked("%s: bring that image back; if that is impossible, and the cluster is to be woken without this machine, %s; nothing was touched", lost, s.howToLeaveOut(m))
 }

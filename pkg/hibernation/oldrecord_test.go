@@ -48,8 +48,8 @@ func TestS06OldSealedRecordOfARunningCluster(t *testing.T) {
 				})).To(BeTrue(), m.Name)
 			}
 			r.clock.Step(p.After)
-			r.g.Expect(r.until(do)).To(Succeed())
 			r.protectSnapshots(false)
+			r.g.Expect(r.until(do)).To(Succeed())
 			if name == "to sleep" {
 				r.expectAsleep()
 				r.resume()
@@ -102,7 +102,7 @@ func TestS06CopyThatSomebodyExamines(t *testing.T) {
 	r.hibernate()
 	old := r.recordData()
 	snapshot := r.record().Machines[0].Snapshot
-	opts := r.like(r.servers[0], master0, r.addPort("port-mine"))
+	opts := r.like(r.servers[0], "examined", r.addPort("port-mine"))
 	opts.ImageRef = snapshot.ID
 	var id string
 	r.hand(func() {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/gophercloud/gophercloud/v2/openstack/image/v2/images"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/overwinter/overwinter/pkg/openstackclient"
 )
@@ -119,6 +120,9 @@ func nameImages(list []images.Image) string {
 
 // startNothing is the resume of a cluster of which no hibernation is recorded: it runs already, if all of it is there.
 func (s *Session) startNothing(ctx context.Context) (Progress, error) {
+	if s.record == nil && s.engine.endedWell(s.key()) {
+		return done(), nil
+	}
 	l, err := s.look(ctx, true)
 	if err != nil {
 		return Progress{}, err
@@ -127,6 +131,7 @@ func (s *Session) startNothing(ctx context.Context) (Progress, error) {
 		return Progress{}, err
 	}
 	if s.record == nil {
+		s.engine.noteEnd(s.key(), true)
 		return done(), nil
 	}
 	return s.forgive(ctx)
@@ -135,6 +140,10 @@ func (s *Session) startNothing(ctx context.Context) (Progress, error) {
 // releaseNothing lets a ClusterDeployment without a record go. Snapshots that nobody can wake a cluster from any more are
 // named, and left alone.
 func (s *Session) releaseNothing(ctx context.Context) Progress {
+	if s.engine.endedWell(s.key()) {
+		s.engine.noteEnd(s.key(), false)
+		return done()
+	}
 	l, err := s.look(ctx, true)
 	if err != nil {
 		s.log.WithError(err).Warn("nobody knows whether snapshots of the cluster are left")
@@ -148,4 +157,22 @@ func (s *Session) releaseNothing(ctx context.Context) Progress {
 		s.event("Warning", "SnapshotsWithoutRecord", fmt.Sprintf("the cluster's hibernation record is missing, and these snapshots of its machines stay in Glance: %s; the tag %s lets the installer's destroy find them", nameImages(orphans), clusterTag(s.cluster.InfraID)))
 	}
 	return done()
+}
+
+// noteEnd remembers whether it is known that a cluster without a record is whole: this process removed the record, or has looked.
+// It spares a running cluster all further looks.
+func (e *Engine) noteEnd(key types.NamespacedName, whole bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if whole {
+		e.whole.Insert(key)
+	} else {
+		e.whole.Delete(key)
+	}
+}
+
+func (e *Engine) endedWell(key types.NamespacedName) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.whole.Has(key)
 }

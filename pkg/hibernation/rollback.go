@@ -353,6 +353,7 @@ func (s *Session) removeRecord(ctx context.Context) error {
 		return err
 	}
 	s.engine.forget(s.key())
+	s.engine.noteEnd(s.key(), true)
 	s.stored, s.record, s.claimed = nil, nil, false
 	return nil
 }

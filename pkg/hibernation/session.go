@@ -105,6 +105,7 @@ func (s *Session) save(ctx context.Context) error {
 		return err
 	}
 	s.stored, s.claimed, s.dirty = st, true, false
+	s.engine.noteEnd(s.key(), false)
 	s.engine.saw(s.key(), st.version(), true)
 	return nil
 }

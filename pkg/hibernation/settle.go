@@ -117,7 +117,7 @@ func (s *Session) pace(p Progress, err error) (Progress, error) {
 	if s.holdsPaused() {
 		limit = longestWaitPaused
 	}
-	p.After = max(p.After, e.opts.Jitter(min(s.now().Sub(still.since)/4, limit)))
+	p.After = max(p.After, e.opts.Jitter(min(s.now().Sub(still.since)/16, limit)))
 	return p, err
 }
 
