@@ -1,6 +1,7 @@
 package remoteclient
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -81,7 +82,7 @@ func (a answers) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.URL.Query().Has("limit") {
 		limit = a.list
 	}
-	resp.Body = &counted{body: resp.Body, limit: limit}
+	resp.Body = &counted{ctx: req.Context(), body: resp.Body, limit: limit}
 	return resp, nil
 }
 
@@ -116,6 +117,8 @@ func isJSON(resp *http.Response) bool {
 
 // counted counts what is in a JSON text while it is read, before anything is made of it.
 type counted struct {
+	//nolint:containedctx // it is the request's.
+	ctx   context.Context
 	body  io.ReadCloser
 	limit bounds
 	over  error
@@ -137,6 +140,10 @@ func (c *counted) Read(p []byte) (int, error) {
 		return 0, c.over
 	}
 	n, err := c.body.Read(p)
+	if errors.Is(err, io.EOF) && c.ctx.Err() != nil {
+		// A server may still end its answer in good form when we hang up: that is no whole answer.
+		err = c.ctx.Err()
+	}
 	c.bytes += int64(n)
 	for _, b := range p[:n] {
 		c.see(b)

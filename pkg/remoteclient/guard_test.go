@@ -18,7 +18,7 @@ func TestS12DeniedClusters(t *testing.T) {
 		if override != "" {
 			config.Host = "https://api.example.com:1"
 		}
-		httpClient, err := httpClientFor(config, override, limits{timeout: Timeout, answer: maxAnswer}, dialguard.New(dialguard.DefaultDenied()))
+		httpClient, err := httpClientFor(config, override, defaultLimits(), dialguard.New(dialguard.DefaultDenied()))
 		g.Expect(err).NotTo(HaveOccurred())
 		_, err = httpClient.Get(config.Host) //nolint:bodyclose,noctx // there is no answer.
 		var denied *dialguard.DeniedError
