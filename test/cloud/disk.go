@@ -11,14 +11,18 @@ type disk struct {
 	running bool
 	since   time.Time     // of the last look, while running
 	rest    time.Duration // run, but not enough for a write
+	// generation counts how often its machine had got a new disk when this one was made.
+	generation int
 }
 
 type machineKey struct{ project, name string }
 
-// machine is what was ever written under one server name of a project.
+// machine is what was ever written under one server name of a project. It begins anew when somebody throws the disk away, as by a rebuild: from
+// then on that is the disk not to be lost, and the older ones are those that nobody may come back to.
 type machine struct {
-	highest int64
-	at      time.Time
+	highest    int64
+	at         time.Time
+	generation int
 }
 
 // Regression is a machine that began to run on a disk older than what a server of its name had already written.
@@ -44,7 +48,7 @@ func (d *disk) settle(now time.Time, interval time.Duration) {
 func (c *Cloud) writesOf(s *server) int64 {
 	s.disk.settle(c.now, c.opts.WriteInterval)
 	m := c.machineOf(s)
-	if s.disk.writes > m.highest && s.ran {
+	if s.disk.writes > m.highest && s.disk.generation == m.generation && s.ran {
 		m.highest, m.at = s.disk.writes, c.now
 	}
 	return s.disk.writes
@@ -64,7 +68,7 @@ func (c *Cloud) setRunning(s *server, running bool) {
 	}
 	writes := c.writesOf(s)
 	if running {
-		if m := c.machineOf(s); writes < m.highest {
+		if m := c.machineOf(s); writes < m.highest || s.disk.generation < m.generation {
 			c.regressions = append(c.regressions, Regression{
 				Project: s.project.name, Name: s.name, ServerID: s.id, Highest: m.highest, Started: writes, At: c.now,
 			})
@@ -75,6 +79,20 @@ func (c *Cloud) setRunning(s *server, running bool) {
 	}
 	s.disk.running = running
 	c.writesOf(s)
+}
+
+// replaceDisk gives a server that is off another disk, because somebody wanted it so.
+func (c *Cloud) replaceDisk(s *server, writes int64) {
+	c.writesOf(s)
+	m := c.machineOf(s)
+	m.generation++
+	m.highest, m.at = writes, c.now
+	s.disk = &disk{writes: writes, generation: m.generation}
+	for _, a := range s.attachments {
+		if a.root {
+			a.volume.disk = s.disk
+		}
+	}
 }
 
 // Write adds n to what a server has written, whatever its state. It returns false if there is no such server.

@@ -22,6 +22,19 @@
 // What is not simulated: a dead conductor stops new builds only, not the saves of nova-compute; a cell that is down does not stop what its
 // computes do; an upload that nova-compute's death breaks off leaves the image saving (SetImageStatus makes it queued, as some stores do).
 //
+// Servers have all that users and operators do to them, as requests (what only administrators may answers 403: all accounts are plain members) and as
+// functions by which somebody else does it (LiveMigrateServer, BeginResize, RebuildServer, RescueServer, ShelveServer, EvacuateServer,
+// ResetServerState and their kind). They have Nova's task states, statuses, refusals and names in the history. A disk that is thrown away on purpose, by
+// a rebuild, a revert or an evacuation without shared storage, starts a new generation: bringing back an older one counts as a Regression, having less
+// on the new one does not.
+//
+// Images show what Glance knows of their bytes, and lose them (EmptyImage, TruncateImage, Options.NoHashes). The bytes of snapshots are not there;
+// a checksum stands for the count of writes that the snapshot holds.
+//
+// Answers can be of any size, or without end (LongList, BigAnswer, EndlessAnswer): they are made while the client reads them.
+//
+// Ports show their age in seconds: one made beforehand is older than its server, one that Nova made is younger.
+//
 // A test makes requests go wrong with rules and hooks (AddRule, SetHooks, Effect), has others at work (PauseServer, AddServer, DeleteNetwork,
 // SetServerState and their kind), and looks with Servers, Images and Ports, or with View, which copies nothing.
 //

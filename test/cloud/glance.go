@@ -1,7 +1,6 @@
 package cloud
 
 import (
-	"fmt"
 	"maps"
 	"net/http"
 	"slices"
@@ -25,7 +24,8 @@ type image struct {
 	owner                        *project
 	diskFormat, containerFormat  string
 	minDisk, minRAM              int
-	size                         int64
+	size, virtualSize            int64
+	checksum, hash               string // MD5 and SHA-512
 	protected                    bool
 	tags                         []string
 	props                        map[string]string
@@ -36,7 +36,9 @@ type image struct {
 	cutAt      time.Time
 	cutRunning bool
 	machine    string
+	generation int     // of the disk
 	source     *server // of which createImage makes it
+	broken     bool    // no disk can be made of it
 }
 
 func glanceRoutes() []route {
@@ -105,8 +107,14 @@ func (img *image) view() object {
 	})
 	if img.status == imageActive {
 		v["size"], v["stores"] = img.size, "file"
-		if img.size > 0 {
-			v["checksum"], v["os_hash_algo"], v["os_hash_value"] = fmt.Sprintf("%032x", img.seq), "sha512", fmt.Sprintf("%0128x", img.seq)
+		if img.virtualSize > 0 {
+			v["virtual_size"] = img.virtualSize
+		}
+		if img.checksum != "" {
+			v["checksum"] = img.checksum
+		}
+		if img.hash != "" {
+			v["os_hash_algo"], v["os_hash_value"] = hashAlgorithm, img.hash
 		}
 	}
 	return v
@@ -217,12 +225,15 @@ func (c *Cloud) ownImage(k *call) (*image, *reply) {
 // Image is a copy of an image's state.
 type Image struct {
 	ID, Name, Project, Status, Visibility string
-	Size                                  int64
+	Size, VirtualSize                     int64
 	MinDisk                               int
-	Protected                             bool
-	Tags                                  []string
-	Properties                            map[string]string
-	Created                               time.Time
+	DiskFormat, ContainerFormat           string
+	// Checksum is empty, and HashValue too, where Glance knows none.
+	Checksum, HashValue string
+	Protected           bool
+	Tags                []string
+	Properties          map[string]string
+	Created             time.Time
 	// Machine is the name of the server of which this is a snapshot; CutAt, Writes and CutRunning tell when the disk was copied, how
 	// often it had been written to, and whether the server was running then.
 	Machine    string
@@ -234,6 +245,7 @@ type Image struct {
 func (img *image) state() Image {
 	return Image{
 		ID: img.id, Name: img.name, Project: img.owner.name, Status: img.status, Visibility: img.visibility, Size: img.size, MinDisk: img.minDisk,
+		VirtualSize: img.virtualSize, DiskFormat: img.diskFormat, ContainerFormat: img.containerFormat, Checksum: img.checksum, HashValue: img.hash,
 		Protected: img.protected, Tags: slices.Clone(img.tags), Properties: maps.Clone(img.props), Created: img.created,
 		Machine: img.machine, CutAt: img.cutAt, Writes: img.writes, CutRunning: img.cutRunning,
 	}

@@ -9,7 +9,7 @@ import (
 )
 
 // readOnly are image attributes that only Glance itself sets.
-var readOnly = []string{"id", "status", "created_at", "updated_at", "size", "virtual_size", "checksum", "self", "file", "schema", "stores", "owner"}
+var readOnly = []string{"id", "status", "created_at", "updated_at", "size", "virtual_size", "checksum", "os_hash_algo", "os_hash_value", "self", "file", "schema", "stores", "owner"}
 
 func (c *Cloud) createImageRecord(k *call) *reply {
 	var in map[string]any
@@ -112,6 +112,10 @@ func (c *Cloud) uploadImage(k *call) *reply {
 		return glanceError(http.StatusRequestEntityTooLarge, "Project %s is over its limit for image_size_total.", k.project.id)
 	}
 	img.status, img.size, img.updated = imageActive, size, c.now
+	if img.diskFormat == "raw" {
+		img.virtualSize = size
+	}
+	img.sumUp(k.Body)
 	return empty(http.StatusNoContent)
 }
 

@@ -98,6 +98,9 @@ func (c *Cloud) makePort(s *server, n nic) string {
 		}
 		p.fixedIPs = []fixedIP{{subs[0], address}}
 	}
+	if first := s.created.Truncate(time.Second).Add(time.Second); p.created.Before(first) {
+		p.created = first // a second passes in any real cloud between a create and the port for it, however small the latencies here
+	}
 	c.ports.put(p.id, p)
 	c.bind(p, s)
 	return p.id
@@ -348,12 +351,14 @@ type Port struct {
 	IPs                                    []string
 	DeviceID, DeviceOwner, Status          string
 	SecurityGroups, AllowedAddresses, Tags []string
+	Created                                time.Time
 }
 
 func (p *port) state() Port {
 	out := Port{
 		ID: p.id, Name: p.name, Project: p.project.name, NetworkID: p.network.id, MAC: p.mac, DeviceID: p.deviceID, DeviceOwner: p.deviceOwner,
 		Status: p.status, SecurityGroups: slices.Clone(p.securityGroups), Tags: slices.Clone(p.tags),
+		Created: p.created,
 	}
 	for _, ip := range p.fixedIPs {
 		out.IPs = append(out.IPs, ip.address)

@@ -27,17 +27,24 @@ func (c *Cloud) chooseDisk(k *call, s *server, imageRef string, devices []blockD
 	if img == nil {
 		return novaError(http.StatusBadRequest, "Can not find requested image")
 	}
-	if img.status != imageActive {
-		return novaError(http.StatusBadRequest, "Image %s is not active.", img.id)
-	}
-	if s.flavor.disk == 0 {
-		return novaError(http.StatusForbidden, "Only volume-backed servers are allowed for flavors with zero disk.")
-	}
-	if s.flavor.disk < img.minDisk {
-		return novaError(http.StatusBadRequest, "Flavor's disk is too small for requested image. Flavor disk is %d bytes, minimum size is %d bytes.", s.flavor.disk<<30, img.minDisk<<30)
+	if refused := unfit(img, s.flavor); refused != nil {
+		return refused
 	}
 	s.imageID, s.imageProps, s.imageMinRAM = img.id, inheritable(img), img.minRAM
-	s.disk = &disk{writes: img.writes}
+	s.disk = &disk{writes: img.writes, generation: img.generation}
+	return nil
+}
+
+// unfit says why an image can't be the disk of a server with a flavor.
+func unfit(img *image, f flavor) *reply {
+	switch {
+	case img.status != imageActive:
+		return novaError(http.StatusBadRequest, "Image %s is not active.", img.id)
+	case f.disk == 0:
+		return novaError(http.StatusForbidden, "Only volume-backed servers are allowed for flavors with zero disk.")
+	case f.disk < img.minDisk:
+		return novaError(http.StatusBadRequest, "Flavor's disk is too small for requested image. Flavor disk is %d bytes, minimum size is %d bytes.", f.disk<<30, img.minDisk<<30)
+	}
 	return nil
 }
 
@@ -78,7 +85,7 @@ func (c *Cloud) volumeFor(k *call, d blockDevice) (*volume, *reply) {
 		if img == nil || img.status != imageActive {
 			return nil, novaError(http.StatusBadRequest, "Can not find requested image")
 		}
-		v.imageID, v.disk.writes = img.id, img.writes
+		v.imageID, v.disk.writes, v.disk.generation = img.id, img.writes, img.generation
 	}
 	return v, nil
 }

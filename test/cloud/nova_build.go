@@ -127,6 +127,9 @@ func (c *Cloud) spawned(s *server, portTaken bool) {
 		c.setDomain(s, powerRunning)
 		message = late
 	}
+	if img := c.images.get(s.imageID); img != nil && img.broken {
+		message = img.unacceptable()
+	}
 	if portTaken {
 		message = "Build of instance " + s.id + " aborted: Failed to allocate the network(s), not rescheduling."
 	}

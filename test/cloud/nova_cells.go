@@ -181,7 +181,7 @@ func (c *Cloud) writeDown(w *jsonWriter, k *call, s *server, detail bool) {
 
 func (c *Cloud) writeDownIdentity(w *jsonWriter, k *call, s *server, detail bool) {
 	w.text("id", s.id)
-	w.text("status", "UNKNOWN")
+	w.text("status", statusUnknown)
 	if detail {
 		w.text("tenant_id", s.project.id)
 		w.time("created", s.created, layoutSeconds)

@@ -162,6 +162,8 @@ func (c *Cloud) resumeTask(s *server) {
 		c.perform(s, c.stopping())
 	case taskPoweringOn:
 		c.perform(s, c.starting())
+	default:
+		c.resumeSteps(s)
 	}
 }
 

@@ -90,6 +90,9 @@ func (c *Cloud) endServer(s *server) {
 	for _, g := range c.groups.all() {
 		g.members = remove(g.members, s.id)
 	}
+	if s.shelf != nil {
+		c.images.drop(s.shelf.id)
+	}
 	s.terminated, s.queuedForDelete = c.now, true
 	c.setTask(s, taskNone)
 	c.finishAction(s, "delete", false)
@@ -146,13 +149,18 @@ func lockedReply(s *server) *reply {
 }
 
 // refuse says why an action can't be: a lock, the wrong vm_state, or a task that runs.
-func refuse(action string, s *server, allowed ...string) *reply {
+func refuse(k *call, action string, s *server, allowed ...string) *reply {
+	return refuseDuring(k, action, s, nil, allowed)
+}
+
+// refuseDuring is refuse for an action that may put an end to some tasks. A lock does not bind an administrator.
+func refuseDuring(k *call, action string, s *server, during, allowed []string) *reply {
 	switch {
-	case s.locked != "":
+	case s.locked != "" && !k.admin:
 		return lockedReply(s)
 	case !slices.Contains(allowed, s.vm):
 		return conflictOf(action, s, "vm_state", s.vm)
-	case s.task != taskNone:
+	case s.task != taskNone && !slices.Contains(during, s.task):
 		return conflictOf(action, s, "task_state", s.task)
 	}
 	return nil

@@ -107,20 +107,41 @@ func (f *serverFilter) addStatus(k *call) *reply {
 	if !k.query.Has("status") {
 		return nil
 	}
-	var states []string
-	for vm, status := range statusOf {
-		if slices.ContainsFunc(k.query["status"], func(s string) bool { return strings.EqualFold(s, status) }) {
-			states = append(states, vm)
-		}
-	}
+	states, tasks := statesOf(k.query["status"])
 	if len(states) == 0 && k.mv >= 38 {
 		return novaError(http.StatusBadRequest, "Invalid status value")
 	}
 	if slices.Equal(states, []string{vmDeleted}) {
 		return novaError(http.StatusForbidden, "Only administrators may list deleted instances")
 	}
-	f.tests = append(f.tests, func(s *server) bool { return slices.Contains(states, s.vm) })
+	f.tests = append(f.tests, func(s *server) bool {
+		return slices.Contains(states, s.vm) && (len(tasks) == 0 || slices.Contains(tasks, s.task))
+	})
 	return nil
+}
+
+// statesOf returns the vm_states of some statuses, and the task_states if none of the statuses is that of a vm_state whatever its task.
+func statesOf(wanted []string) (states, tasks []string) {
+	is := func(status string) bool {
+		return slices.ContainsFunc(wanted, func(w string) bool { return strings.EqualFold(w, status) })
+	}
+	anyTask := false
+	for vm, status := range statusOf {
+		if is(status) {
+			states, anyTask = append(states, vm), true
+		}
+		for _, group := range taskStatus[vm] {
+			for task, status := range group {
+				if is(status) {
+					states, tasks = append(states, vm), append(tasks, task)
+				}
+			}
+		}
+	}
+	if anyTask {
+		tasks = nil
+	}
+	return states, tasks
 }
 
 func (f *serverFilter) addTags(k *call) {

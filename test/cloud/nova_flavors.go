@@ -124,3 +124,11 @@ func (c *Cloud) showFlavor(k *call) *reply {
 	}
 	return answer(http.StatusOK, object{"flavor": c.flavorView(k, f)})
 }
+
+func (c *Cloud) listExtraSpecs(k *call) *reply {
+	f := c.flavors.get(k.id())
+	if f == nil {
+		return novaError(http.StatusNotFound, "Flavor %s could not be found.", k.id())
+	}
+	return answer(http.StatusOK, object{"extra_specs": f.specs()})
+}

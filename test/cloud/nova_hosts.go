@@ -2,6 +2,7 @@ package cloud
 
 import (
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -23,6 +24,7 @@ type host struct {
 	service
 	name  string
 	since time.Time // of its death
+	spare bool      // not for new servers
 }
 
 const (
@@ -65,11 +67,24 @@ func (c *Cloud) pickHost() *host {
 	for range c.hosts {
 		h := c.hosts[c.hostTurn%len(c.hosts)]
 		c.hostTurn++
-		if !c.knownDown(h) {
+		if !h.spare && !c.knownDown(h) {
 			return h
 		}
 	}
 	return nil
+}
+
+// nextHost returns a host that is not the one of that name. Where there is none, one is added that takes no new servers.
+func (c *Cloud) nextHost(name string) *host {
+	at := slices.IndexFunc(c.hosts, func(h *host) bool { return h.name == name })
+	for i := range c.hosts {
+		if h := c.hosts[(at+1+i)%len(c.hosts)]; h.name != name && !c.knownDown(h) {
+			return h
+		}
+	}
+	h := &host{name: "sim-spare-" + strconv.Itoa(len(c.hosts)), spare: true}
+	c.hosts = append(c.hosts, h)
+	return h
 }
 
 // knownDown reports whether Nova has noticed that a nova-compute is dead.

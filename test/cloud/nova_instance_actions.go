@@ -143,7 +143,12 @@ func (a *instanceAction) view(k *call, s *server) object {
 var computeEvents = map[string]string{
 	"create": "compute__do_build_and_run_instance", "delete": "compute_terminate_instance", "pause": "compute_pause_instance",
 	"unpause": "compute_unpause_instance", "createImage": "compute_snapshot_instance", "start": "compute_start_instance", "stop": "compute_stop_instance",
-	"attach_interface": "compute_attach_interface",
+	"attach_interface": "compute_attach_interface", "detach_interface": "compute_detach_interface", "reboot": "compute_reboot_instance",
+	"rebuild": "compute_rebuild_instance", "evacuate": "compute_rebuild_instance", "rescue": "compute_rescue_instance",
+	"unrescue": "compute_unrescue_instance", "suspend": "compute_suspend_instance", "resume": "compute_resume_instance",
+	"shelve": "compute_shelve_instance", "shelveOffload": "compute_shelve_offload_instance", "unshelve": "compute_unshelve_instance",
+	"live-migration": "compute_live_migration", "resize": "compute_prep_resize", "migrate": "compute_prep_resize",
+	"confirmResize": "compute_confirm_resize", "revertResize": "compute_revert_resize", "createBackup": "compute_backup_instance",
 }
 
 func (e *actionEvent) view(k *call, s *server) object {

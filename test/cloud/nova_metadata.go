@@ -55,6 +55,40 @@ func (c *Cloud) writeMetadata(k *call, replace bool) *reply {
 	return answer(http.StatusOK, object{"metadata": s.metadata})
 }
 
+func (c *Cloud) showMetadatum(k *call) *reply {
+	s := c.visible(k.project, k.id())
+	if s == nil {
+		return noServer(k.id())
+	}
+	key := k.params["key"]
+	value, ok := s.metadata[key]
+	if !ok {
+		return novaError(http.StatusNotFound, "Metadata item was not found")
+	}
+	return answer(http.StatusOK, object{"meta": map[string]string{key: value}})
+}
+
+func (c *Cloud) setMetadatum(k *call) *reply {
+	s, refused := c.forMetadata(k, "update metadata")
+	if refused != nil {
+		return refused
+	}
+	var req struct {
+		Meta map[string]string `json:"meta"`
+	}
+	if !k.decode(&req) || len(req.Meta) != 1 {
+		return malformedBody()
+	}
+	if _, same := req.Meta[k.params["key"]]; !same {
+		return novaError(http.StatusBadRequest, "Request body and URI mismatch")
+	}
+	if refused := checkMetadata(req.Meta); refused != nil {
+		return refused
+	}
+	maps.Copy(s.metadata, req.Meta)
+	return answer(http.StatusOK, object{"meta": req.Meta})
+}
+
 func (c *Cloud) deleteMetadatum(k *call) *reply {
 	s, refused := c.forMetadata(k, "delete metadata")
 	if refused != nil {
@@ -72,7 +106,7 @@ func (c *Cloud) forMetadata(k *call, action string) (*server, *reply) {
 	if s == nil || s.ended() {
 		return nil, noServer(k.id())
 	}
-	return s, refuse(action, s, vmActive, vmPaused, vmSuspended, vmStopped)
+	return s, refuse(k, action, s, vmActive, vmPaused, vmSuspended, vmStopped)
 }
 
 // taggable returns a server whose tags may be used: they are there from 2.26, and a lock does not matter.
@@ -108,6 +142,15 @@ func (c *Cloud) replaceServerTags(k *call) *reply {
 	}
 	s.tags = unique(req.Tags)
 	return answer(http.StatusOK, object{"tags": sorted(s.tags)})
+}
+
+func (c *Cloud) clearServerTags(k *call) *reply {
+	s, refused := c.taggable(k)
+	if refused != nil {
+		return refused
+	}
+	s.tags = nil
+	return empty(http.StatusNoContent)
 }
 
 func (c *Cloud) addServerTag(k *call) *reply {

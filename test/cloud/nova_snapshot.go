@@ -36,7 +36,7 @@ func (c *Cloud) createImage(k *call, s *server) *reply {
 func (c *Cloud) startSnapshot(k *call, s *server, name string, metadata map[string]string) (*image, *reply) {
 	img := c.snapshotImage(k, s, name)
 	maps.Copy(img.props, metadata)
-	if refused := c.refuseSnapshot(k, s, img); refused != nil {
+	if refused := c.refuseSnapshot(k, "createImage", s, img); refused != nil {
 		return nil, refused
 	}
 	if refused := checkProperties(img); refused != nil {
@@ -47,7 +47,7 @@ func (c *Cloud) startSnapshot(k *call, s *server, name string, metadata map[stri
 		c.snapshotVolumes(s, img)
 		return img, nil
 	}
-	s.snapshotSeq, s.saving, img.source = c.nextSnapshot(), img, s
+	s.snapshotSeq, s.saving, s.savingEntry, img.source = c.nextSnapshot(), img, "createImage", s
 	c.record(s, k, "createImage")
 	c.setTask(s, taskImagePending)
 	c.onHost(s, c.opts.Latencies.SnapshotPending, func(bool) { c.snapshotStarts(s, img) })
@@ -61,11 +61,11 @@ func (c *Cloud) nextSnapshot() int {
 
 // refuseSnapshot says why there can be none. A request that was already under way when another one's snapshot was accepted loses the race for
 // the task state behind Nova's checks: it gets a 500 and leaves an image that stays queued for ever. A lock does not matter.
-func (c *Cloud) refuseSnapshot(k *call, s *server, img *image) *reply {
+func (c *Cloud) refuseSnapshot(k *call, action string, s *server, img *image) *reply {
 	switch s.vm {
 	case vmActive, vmPaused, vmStopped, vmSuspended:
 	default:
-		return conflictOf("createImage", s, "vm_state", s.vm)
+		return conflictOf(action, s, "vm_state", s.vm)
 	}
 	if s.task == taskNone {
 		return nil
@@ -74,7 +74,7 @@ func (c *Cloud) refuseSnapshot(k *call, s *server, img *image) *reply {
 		c.images.put(img.id, img)
 		return novaError(http.StatusInternalServerError, "Unexpected API Error. Please report this at http://bugs.launchpad.net/nova/ and attach the Nova API log if possible.\n<class 'nova.exception.UnexpectedTaskStateError'>")
 	}
-	return conflictOf("createImage", s, "task_state", s.task)
+	return conflictOf(action, s, "task_state", s.task)
 }
 
 // snapshotImage is the image that Nova asks Glance for: it inherits what the server's own image had.
@@ -130,17 +130,22 @@ func (c *Cloud) snapshotStarts(s *server, img *image) {
 		return
 	}
 	c.setTask(s, taskImageSnapshot)
-	c.onHost(s, c.opts.Latencies.SnapshotStart, func(bool) { c.snapshotExtracts(s, img) })
+	c.onHost(s, c.opts.Latencies.SnapshotStart, func(bool) { c.snapshotExtracts(s, img, taskImageSnapshot) })
 }
 
-// snapshotExtracts is the moment of the cut.
-func (c *Cloud) snapshotExtracts(s *server, img *image) {
-	if c.snapshotLost(s, img, taskImageSnapshot) || c.dies(KillBeforeExtract, s) {
+// snapshotExtracts is the moment of the cut. task is the one before it.
+func (c *Cloud) snapshotExtracts(s *server, img *image, task string) {
+	if c.snapshotLost(s, img, task) || c.dies(KillBeforeExtract, s) {
 		return
 	}
-	img.writes, img.cutAt, img.cutRunning, img.machine = c.writesOf(s), c.now, s.disk.running, s.name
+	c.cut(s, img)
 	c.setTask(s, taskImageExtract)
 	c.onHost(s, c.opts.Latencies.SnapshotExtract, func(bool) { c.snapshotUploads(s, img) })
+}
+
+// cut takes the disk as it is into an image.
+func (c *Cloud) cut(s *server, img *image) {
+	img.writes, img.cutAt, img.cutRunning, img.machine, img.generation = c.writesOf(s), c.now, s.disk.running, s.name, s.disk.generation
 }
 
 func (c *Cloud) snapshotUploads(s *server, img *image) {
@@ -172,17 +177,12 @@ func (c *Cloud) snapshotArrives(s *server, img *image) {
 		c.snapshotEnds(s, img, taskImageUpload, true)
 		return
 	}
-	size := int64(1 << 20)
-	if c.opts.SnapshotBytes != nil {
-		size = c.opts.SnapshotBytes(c.serverState(s))
-	}
+	size := c.snapshotSize(s)
 	if c.overImageQuota(img, size) {
 		c.snapshotFails(s, img)
 		return
 	}
-	img.status, img.size, img.updated = imageActive, size, c.now
-	img.diskFormat, img.containerFormat = "qcow2", "bare"
-	maps.Copy(img.props, map[string]string{"image_location": "snapshot", "image_state": "available", "owner_id": img.owner.id})
+	c.fillSnapshot(s, img, size)
 	c.onHost(s, c.opts.Latencies.SnapshotClear, func(bool) { c.snapshotEnds(s, img, taskImageUpload, false) })
 }
 
@@ -202,7 +202,7 @@ func (c *Cloud) snapshotLost(s *server, img *image, task string) bool {
 	c.images.drop(img.id)
 	if s.saving == img {
 		s.saving = nil
-		c.finishAction(s, "createImage", true)
+		c.finishAction(s, s.savingEntry, true)
 	}
 	return true
 }
@@ -230,7 +230,7 @@ func (c *Cloud) snapshotEnds(s *server, img *image, task string, failed bool) {
 	if s.task == task && task != taskDeleting {
 		c.setTask(s, taskNone)
 	}
-	c.finishAction(s, "createImage", failed)
+	c.finishAction(s, s.savingEntry, failed)
 }
 
 // snapshotVolumes makes what Nova makes of a server that boots from a volume: an image of nothing, active at once, that names snapshots

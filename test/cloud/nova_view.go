@@ -83,7 +83,7 @@ func (c *Cloud) writeFields(w *jsonWriter, k *call, s *server) {
 	if groups := c.securityGroupNames(ports); len(groups) > 0 {
 		w.value("security_groups", groups)
 	}
-	if s.vm == vmActive || s.vm == vmBuilding {
+	if showsProgress(s.status()) {
 		w.number("progress", 0)
 	}
 	if s.fault != nil && (s.vm == vmError || s.vm == vmDeleted) {

@@ -58,6 +58,10 @@ type Options struct {
 	ImagesInUse bool
 	// Quotas are those of every project at the start; DefaultQuota if nil.
 	Quotas *Quota
+	// NoHashes has Glance know neither checksum nor hash of a snapshot, as where Nova takes it within the storage (libvirt with RBD).
+	NoHashes bool
+	// KeepShelved leaves shelved servers on their hosts until somebody offloads them (Nova's shelved_offload_time -1; its default is 0).
+	KeepShelved bool
 	// SnapshotBytes is the size of a snapshot; nil is 1 MiB for each.
 	SnapshotBytes func(Server) int64
 	// LedgerSize is how many of the newest requests the ledger keeps: 0 is all, -1 none.
@@ -80,6 +84,12 @@ type Latencies struct {
 	PowerSync time.Duration
 	// Pause, Unpause, Start and Stop are the times of these actions.
 	Pause, Unpause, Start, Stop time.Duration
+	// LiveMigrate, Reboot, Suspend, Resume and Shelve are the times of these actions; Rescue is that of a rescue and of its end.
+	LiveMigrate, Reboot, Suspend, Resume, Rescue, Shelve time.Duration
+	// Resize is the time in each task of a resize or cold migration, and that of confirming and of reverting it.
+	Resize time.Duration
+	// Rebuild is the time until a rebuild or an evacuation has the old disk gone, and again until the new one is there.
+	Rebuild time.Duration
 	// Delete is from the request to the end of the server.
 	Delete time.Duration
 	// Deleted is how long after its end GET still shows a server, as DELETED.
@@ -108,6 +118,8 @@ func TestBedLatencies() Latencies {
 		},
 		Schedule: 1500 * ms, Spawn: 1700 * ms, Save: 300 * ms, PowerSync: 30_000 * ms,
 		Pause: 600 * ms, Unpause: 600 * ms, Start: 800 * ms, Stop: 800 * ms,
+		LiveMigrate: 1500 * ms, Reboot: 800 * ms, Suspend: 600 * ms, Resume: 600 * ms, Rescue: 800 * ms, Shelve: 800 * ms,
+		Resize: 600 * ms, Rebuild: 800 * ms,
 		Delete: 1200 * ms, Deleted: 300 * ms,
 		SnapshotPending: 300 * ms, SnapshotStart: 300 * ms, SnapshotExtract: 100 * ms, SnapshotUpload: 600 * ms,
 		SnapshotClear: 200 * ms,
@@ -124,6 +136,7 @@ func (l Latencies) Scaled(f float64) Latencies {
 	}
 	for _, d := range []*time.Duration{
 		&out.API, &out.Schedule, &out.Spawn, &out.Save, &out.PowerSync, &out.Pause, &out.Unpause, &out.Start, &out.Stop, &out.Delete, &out.Deleted,
+		&out.LiveMigrate, &out.Reboot, &out.Suspend, &out.Resume, &out.Rescue, &out.Shelve, &out.Resize, &out.Rebuild,
 		&out.SnapshotPending, &out.SnapshotStart, &out.SnapshotExtract, &out.SnapshotUpload, &out.SnapshotClear, &out.SnapshotBreak,
 	} {
 		*d = scale(*d)

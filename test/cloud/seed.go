@@ -112,6 +112,7 @@ func (c *Cloud) seedShared(cl *Cluster) {
 
 	img := c.newImage(p, infra+"-rhcos")
 	img.status, img.diskFormat, img.containerFormat, img.minDisk, img.size = imageActive, "qcow2", "bare", 10, 1<<20
+	img.sumUp([]byte(img.id))
 	img.tags = slices.Clone(cl.tags)
 	img.props = map[string]string{"os_distro": "rhcos", "hw_disk_bus": "virtio"}
 	c.images.put(img.id, img)

@@ -45,6 +45,7 @@ type call struct {
 	project   *project
 	user      *user
 	snapshots int // how many snapshots had been accepted when it came
+	admin     bool
 }
 
 // reply is an answer, not yet sent.
@@ -52,10 +53,11 @@ type reply struct {
 	status int
 	header http.Header
 	body   []byte
+	stream func() io.Reader // of a body that is made while it is read, in place of the other
 }
 
 func (r *reply) clone() *reply {
-	return &reply{status: r.status, header: r.header.Clone(), body: r.body}
+	return &reply{status: r.status, header: r.header.Clone(), body: r.body, stream: r.stream}
 }
 
 // decode reads the JSON body into v and returns false if it is none.

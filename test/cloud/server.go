@@ -34,17 +34,6 @@ const (
 	taskImageUpload   = "image_uploading"
 )
 
-var statusOf = map[string]string{
-	vmBuilding: "BUILD", vmActive: "ACTIVE", vmPaused: "PAUSED", vmStopped: "SHUTOFF", vmSuspended: "SUSPENDED", vmError: "ERROR",
-	vmDeleted: "DELETED", vmSoftDeleted: "SOFT_DELETED",
-}
-
-// powerOf is the power state that goes with a vm_state; others are 0, none. libvirt keeps a suspended guest on disk and its domain is
-// shut down.
-var powerOf = map[string]int{
-	vmActive: powerRunning, vmPaused: powerPaused, vmStopped: powerShutdown, vmSuspended: powerShutdown, vmSoftDeleted: powerShutdown,
-}
-
 type server struct {
 	id, name    string
 	description *string
@@ -92,7 +81,11 @@ type server struct {
 	// snapshotSeq is the number of its latest createImage among those of the whole cloud, saving the image that this one makes.
 	snapshotSeq int
 	saving      *image
+	savingEntry string // in the history: what began that image
 	actions     []*instanceAction
+
+	resized *resized // what it was before a resize that is neither confirmed nor reverted
+	shelf   *image   // from which it is unshelved
 }
 
 // What server.locked says besides "".
@@ -132,8 +125,6 @@ type volume struct {
 	snapshots int
 }
 
-func (s *server) status() string { return statusOf[s.vm] }
-
 // ended says that the server holds nothing any more, though GET may still show it.
 func (s *server) ended() bool { return s.vm == vmDeleted }
 
@@ -143,10 +134,10 @@ func (s *server) volumeBooted() bool {
 
 // setVM changes the vm_state, and with it the domain and the power state that Nova shows.
 func (c *Cloud) setVM(s *server, vm string) {
-	if vm == vmActive && s.launched.IsZero() {
+	if s.runsIn(vm) && s.launched.IsZero() {
 		s.launched = c.now
 	}
-	c.setDomain(s, powerOf[vm])
+	c.setDomain(s, s.powerIn(vm))
 	was := s.vm
 	s.vm, s.power, s.updated = vm, s.domain, c.now
 	if kind := eventOf[vm]; kind != "" && was != vm {
