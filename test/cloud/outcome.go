@@ -38,6 +38,11 @@ func (c *Cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	for key, values := range out.reply.header {
 		w.Header()[key] = values
 	}
+	if out.reply.stream != nil {
+		w.WriteHeader(out.reply.status)
+		_, _ = io.Copy(w, bounded{r.Context(), out.reply.stream()}) // until the client has gone, at the latest
+		return
+	}
 	w.Header().Set("Content-Length", strconv.Itoa(len(out.reply.body)))
 	w.WriteHeader(out.reply.status)
 	if out.kind == truncated {
@@ -81,14 +86,18 @@ func (t roundTripper) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, brokenError(r.Context(), out.kind)
 	}
 	rep := out.reply
+	length := int64(len(rep.body))
 	var body io.Reader = bytes.NewReader(rep.body)
-	if out.kind == truncated {
+	switch {
+	case rep.stream != nil:
+		body, length = bounded{r.Context(), rep.stream()}, -1
+	case out.kind == truncated:
 		body = io.MultiReader(bytes.NewReader(rep.body[:len(rep.body)/2]), brokenReader{})
 	}
 	return &http.Response{
 		Status: strconv.Itoa(rep.status) + " " + http.StatusText(rep.status), StatusCode: rep.status,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: rep.header, Body: io.NopCloser(body), ContentLength: int64(len(rep.body)), Request: r,
+		Header: rep.header, Body: io.NopCloser(body), ContentLength: length, Request: r,
 	}, nil
 }
 
