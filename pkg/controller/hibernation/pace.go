@@ -123,10 +123,12 @@ func (v *visit) noteRecord(record hibernation.Summary) {
 
 // patient slows a wait down in which nothing changes.
 func (v *visit) patient(after, slowest time.Duration) time.Duration {
-	if after <= 0 || v.memo.newsAt.IsZero() {
+	waited := v.now.Sub(v.memo.newsAt)
+	if after <= 0 || v.memo.newsAt.IsZero() || waited <= 0 {
+		// The clock may have been set back.
 		return after
 	}
-	return max(after, min(v.spread(v.now.Sub(v.memo.newsAt)/patienceShare), slowest))
+	return max(after, min(v.spread(waited/patienceShare), slowest))
 }
 
 // pace returns when the next visit is due.
