@@ -156,7 +156,7 @@ func TestTwinThatIsBuilt(t *testing.T) {
 	p, err := r.once(resume)
 	r.g.Expect(err).NotTo(HaveOccurred())
 	r.g.Expect(p.Stage).To(Equal(hibernation.StageWaitingToStart))
-	r.g.Expect(p.Waiting).To(Equal([]string{master0 + ": a second server, " + twin.ID + ", was made from its snapshot and is BUILD; if it stays so, delete it"}))
+	r.g.Expect(p.Waiting).To(Equal([]string{master0 + ": a second server, " + twin.ID + ", was made from its snapshot and is BUILD; if it stays so, take the mark openshiftClusterID out of its metadata and tags"}))
 	r.g.Expect(r.cloud.Ledger().Count("nova.interface.*")).To(BeZero())
 	r.cloud.DeleteServer(twin.ID)
 	r.resume()

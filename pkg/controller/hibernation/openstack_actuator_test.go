@@ -385,6 +385,7 @@ func TestWithEngine(t *testing.T) {
 		ID: "s-0", Name: "m-0", Status: "PAUSED", Metadata: map[string]string{"openshiftClusterID": testInfraID},
 	}}
 	cloud.EXPECT().ListServers(gomock.Any(), gomock.Any(), gomock.Any()).Return([]openstackclient.Server{server}, nil).MaxTimes(2)
+	cloud.EXPECT().ListImages(gomock.Any(), gomock.Any()).Return(nil, nil).MaxTimes(1)
 	engine := hibernation.New(hibernation.NewStore(r.hub, r.hub), hibernation.Options{Holder: "test"})
 	actuator := NewOpenStackActuator(&fakeClouds{client: cloud}, EngineSessions(engine), r.remote, r.recorder)
 
