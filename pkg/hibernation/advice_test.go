@@ -57,7 +57,7 @@ var harmless = map[string]string{
 }
 
 // operations are the names of what is asked of Kubernetes or OpenStack, in errors.
-var operations = regexp.MustCompile(`^(remove|delete) the [a-zA-Z ]+ ?%s: %w$`)
+var operations = regexp.MustCompile(`^((remove|delete) the [a-zA-Z ]+ ?%s: %w|(delete|force-delete|detach|remove) [a-z]+)$`)
 
 func TestS06NoAdviceLosesADisk(t *testing.T) {
 	g := NewWithT(t)
