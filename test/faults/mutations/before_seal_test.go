@@ -32,7 +32,7 @@ var beforeSeal = []mutation{
 		edits: []edit{
 			{engine + "pause.go", "pause", "len(todo) == 0 && len(waiting) == 0", "len(todo) == 0"},
 			{engine + "pause.go", "pause", "return s.pending(StageStopping, s.soon(), waiting), nil", "return done(), nil"},
-			{engine + "pause.go", "barrier", "srv == nil || srv.Status != stopped(m) || srv.TaskState != \"\"", "srv == nil"},
+			{engine + "pause.go", "barrier", "is != stopped(m) || srv.TaskState != \"\"", "srv == nil"},
 		},
 		rows: every("^TestSingleFaults$/^one$/^hibernate$/server.pause-409"), check: "barrier",
 	},
@@ -53,7 +53,7 @@ var beforeSeal = []mutation{
 	},
 	{
 		name:  "rollback-starts-what-was-off",
-		edits: []edit{{engine + "rollback.go", "notAsBefore", "m.Before != statusActive || srv.Status", "srv.Status"}},
+		edits: []edit{{engine + "rollback.go", "asBefore", "srv.TaskState != \"\" || m.Before != statusActive", "srv.TaskState != \"\""}},
 		rows:  sample("^TestReversals$/^uneven$/^hibernate$"), check: "attributes",
 	},
 	{
@@ -74,7 +74,10 @@ var beforeSeal = []mutation{
 		// Nova is still at a server whose snapshot is not complete.
 		name: "unfinished-snapshots-sealed",
 		edits: []edit{
-			{engine + "images.go", "finished", "== images.ImageStatusActive", "!= images.ImageStatusQueued"},
+			{
+				engine + "image_condition.go", "imageConditionOf", "c := imageConditions[img.Status]",
+				"c := imageConditions[img.Status]\n\tif img.Status != images.ImageStatusQueued {\n\t\treturn imageWhole\n\t}",
+			},
 			{engine + "seal.go", "still", "srv.TaskState != \"\"", "false"},
 			{engine + "seal.go", "unlikeRecord", "srv.TaskState != \"\"", "false"},
 			{engine + "objections.go", "sort", "srv.TaskState != \"\"", "false"},

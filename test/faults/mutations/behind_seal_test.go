@@ -16,7 +16,7 @@ var behindSeal = []mutation{
 	},
 	{
 		name:  "lost-snapshots-not-noticed",
-		edits: []edit{{engine + "objections.go", "lostSnapshots", "img == nil || !finished(img) || !isShot(img, m.Snapshot)", "false && img == nil"}},
+		edits: []edit{{engine + "objections.go", "lostSnapshots", "img == nil || !m.wholeFor(img) || !isShot(img, m.Snapshot)", "false && img == nil"}},
 		rows:  every("^TestOthers$/^pair$/^hibernate$/lose-snapshot-worker"), check: "silent",
 	},
 	{
@@ -32,7 +32,7 @@ var behindSeal = []mutation{
 	},
 	{
 		name:  "preserved-snapshots-deleted",
-		edits: []edit{{controller + "release.go", "keeps", "v.cd.Spec.PreserveOnDelete", "false"}},
+		edits: []edit{{controller + "twins.go", "keeps", "v.cd.Spec.PreserveOnDelete", "false"}},
 		rows:  every("^TestDeletions$/^one$/^(hibernate|resume)$/true"), check: "lost-disk",
 	},
 }

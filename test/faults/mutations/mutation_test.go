@@ -65,13 +65,13 @@ func TestEditsThatDoNotFit(t *testing.T) {
 		_, err := plant([]mutation{{name: "a-bug", edits: []edit{e}}})
 		return err
 	}
-	sound := edit{engine + "images.go", "finished", "images.ImageStatusActive", "images.ImageStatusQueued"}
+	sound := edit{engine + "image_condition.go", "finished", "imageWhole", "imageGrowing"}
 	g.Expect(try(sound)).To(Succeed())
 	for i, e := range []edit{
-		{sound.file, sound.function, "images.ImageStatusSaving", sound.new},
+		{sound.file, sound.function, "imageBroken", sound.new},
 		{sound.file, sound.function, "t", sound.new},
 		{sound.file, sound.function, sound.old, sound.old},
-		{sound.file, "unfinished", sound.old, sound.new},
+		{sound.file, "nothing", sound.old, sound.new},
 		{engine + "nothing.go", sound.function, sound.old, sound.new},
 	} {
 		g.Expect(try(e)).To(MatchError(ContainSubstring("a-bug")), fmt.Sprint(i))
