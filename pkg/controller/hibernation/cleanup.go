@@ -146,7 +146,8 @@ func (v *visit) cleaned(ctx context.Context, progress hibernation.Progress) (Out
 		v.logger.WithField("leftovers", record.Leftovers).Info("some snapshots cannot be deleted yet")
 		return Outcome{After: after}, nil
 	}
-	return Outcome{After: paced(progress)}, nil
+	v.progressed(ctx)
+	return Outcome{After: v.patient(paced(progress), slowestWait)}, nil
 }
 
 // quietly is the outcome of a failure that is no concern of a cluster's users.

@@ -13,7 +13,7 @@ import (
 
 const (
 	// A transient failure is tried again after firstRetry, doubling up to lastRetry.
-	firstRetry = 5 * time.Second
+	firstRetry = 2 * time.Second
 	lastRetry  = 5 * time.Minute
 	// A failure that a person has to mend is tried again after slowRetry: nothing tells us when it is mended.
 	slowRetry = 2 * time.Minute

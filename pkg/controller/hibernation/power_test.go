@@ -213,7 +213,7 @@ func failureCases() []failureCase {
 	cloud := func(kind openstackclient.Kind, retryAfter time.Duration) error {
 		return &openstackclient.Error{Kind: kind, Op: "list servers", Message: "no", RetryAfter: retryAfter}
 	}
-	soon := And(BeNumerically(">=", 5*time.Second), BeNumerically("<=", 6*time.Second))
+	soon := And(BeNumerically(">=", firstRetry), BeNumerically("<=", firstRetry*6/5))
 	slowly := And(BeNumerically(">=", slowRetry), BeNumerically("<=", slowRetry*6/5))
 	return []failureCase{
 		{"transient", cloud(openstackclient.KindTransient, 0), false, soon},
