@@ -24,6 +24,11 @@ func (s *Session) cleanUp(ctx context.Context) (Progress, error) {
 			return p, err
 		}
 	}
+	return s.tidyUp(ctx)
+}
+
+// tidyUp deletes what has been given up, and the record once it holds nothing any more.
+func (s *Session) tidyUp(ctx context.Context) (Progress, error) {
 	if err := s.releaseKept(ctx); err != nil {
 		return Progress{}, err
 	}

@@ -2,7 +2,6 @@ package hibernation
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/overwinter/overwinter/pkg/openstackclient"
 )
@@ -138,13 +137,5 @@ func unanswered(name string, srv *openstackclient.Server) string {
 	case conditions[srv.Status] == unknown:
 		return fmt.Sprintf("%s: its server is in status %q, which this version does not know", name, srv.Status)
 	}
-	return fmt.Sprintf("%s: Nova shows its server %s, and its hypervisor shows the power state %s; waiting until they agree", name, srv.Status, srv.Power)
-}
-
-// silent returns the first of the servers about which there is no answer; nil if there is none.
-func silent(list []*openstackclient.Server) *openstackclient.Server {
-	if i := slices.IndexFunc(list, func(srv *openstackclient.Server) bool { return conditionOf(srv) == unknown }); i >= 0 {
-		return list[i]
-	}
-	return nil
+	return fmt.Sprintf("%s: Nova shows its server %s, and its hypervisor shows the power state %s; waiting until they agree. If that lasts for ten minutes, reboot the server hard", name, srv.Status, srv.Power)
 }

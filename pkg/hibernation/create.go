@@ -133,15 +133,20 @@ func (s *Session) place(ctx context.Context, l *look, m *Machine) (srv *openstac
 		return srv, "", nil
 	case failed:
 	}
+	return nil, fmt.Sprintf("its server failed to start: %s", srv.Fault.Message), s.giveUpFailed(ctx, l, m, srv)
+}
+
+// giveUpFailed discards a machine's server that failed, if it never started, has a twin, or is ordered to be made again.
+func (s *Session) giveUpFailed(ctx context.Context, l *look, m *Machine, srv *openstackclient.Server) error {
 	if !hasTwin(l, m, srv) {
 		if err := s.noteFailed(ctx, m, srv); err != nil {
-			return nil, "", err
+			return err
 		}
 		if err := s.mayRemake(m, srv); err != nil {
-			return nil, "", err
+			return err
 		}
 	}
-	return nil, fmt.Sprintf("its server failed to start: %s", srv.Fault.Message), s.discard(ctx, m, srv)
+	return s.discard(ctx, m, srv)
 }
 
 // hasTwin reports whether another server was made from the machine's snapshot beside one that failed and holds nothing: a create

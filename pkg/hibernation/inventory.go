@@ -29,11 +29,8 @@ func (s *Session) inventory(ctx context.Context) (Progress, error) {
 	if err := s.checkCloud(ctx); err != nil {
 		return Progress{}, err
 	}
-	if err := s.releaseKept(ctx); err != nil {
+	if err := s.refuseKept(ctx); err != nil {
 		return Progress{}, err
-	}
-	if err := s.keptRefusal(); err != nil {
-		return Progress{}, s.refused(ctx, err)
 	}
 	machines, waiting, err := s.stock(ctx)
 	if err != nil {

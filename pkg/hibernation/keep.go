@@ -90,7 +90,19 @@ func (s *Session) keepShot(m *Machine, shots []images.Image, is kept) {
 	}
 }
 
-// keptRefusal refuses to hibernate a cluster one of whose machines is only a kept snapshot; nil if there is none such.
+// refuseKept gives up what is needed no more of kept snapshots, and refuses to hibernate a cluster one of whose machines is only
+// such a snapshot.
+func (s *Session) refuseKept(ctx context.Context) error {
+	if err := s.releaseKept(ctx); err != nil {
+		return err
+	}
+	if err := s.keptRefusal(); err != nil {
+		return s.refused(ctx, err)
+	}
+	return nil
+}
+
+// keptRefusal returns the refusal; nil if there is no such machine.
 func (s *Session) keptRefusal() error {
 	if s.record == nil || !s.record.keeping() {
 		return nil

@@ -249,11 +249,13 @@ func (m *Machine) asBefore(srv *openstackclient.Server) (back bool, wait string)
 	return false, ""
 }
 
+// busyWith says which task a server has; empty if it has none. A compute service that dies inside an operation can leave a task
+// that never ends: only an administrator can end it.
 func busyWith(name string, srv *openstackclient.Server) string {
 	if srv.TaskState == "" {
 		return ""
 	}
-	return fmt.Sprintf("%s: %s", name, srv.TaskState)
+	return fmt.Sprintf("%s: %s; if that lasts for minutes, have an administrator reset the state of server %s to active, and reboot it hard", name, srv.TaskState, srv.ID)
 }
 
 // bringBack unpauses or starts a server.

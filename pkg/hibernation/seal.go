@@ -17,26 +17,7 @@ func (s *Session) seal(ctx context.Context) (Progress, error) {
 		return done(), nil
 	}
 	machines := s.record.inCut()
-	waiting, err := s.still(ctx, machines)
-	if err != nil {
-		return Progress{}, err
-	}
-	if len(waiting) > 0 {
-		return s.pending(StageStopping, s.soon(), waiting), nil
-	}
-	gone, err := s.goneForSure(ctx, machines)
-	if err != nil {
-		return Progress{}, err
-	}
-	there := slices.DeleteFunc(slices.Clone(machines), func(m *Machine) bool { return slices.Contains(gone, m) })
-	changes, err := s.portChanges(ctx, there)
-	if err != nil {
-		return Progress{}, err
-	}
-	if len(changes) > 0 {
-		return Progress{}, abandon("%s", changes[0])
-	}
-	histories, waiting, err := s.proveStill(ctx, machines)
+	gone, histories, waiting, err := s.proveCut(ctx, machines)
 	if err != nil {
 		return Progress{}, err
 	}
@@ -60,6 +41,29 @@ func (s *Session) seal(ctx context.Context) (Progress, error) {
 	}
 	s.log.WithField("cycle", s.record.Sealed.Cycle).Info("every machine has its snapshot; the servers may go")
 	return done(), nil
+}
+
+// proveCut finds out whether everything is as it was stopped. It returns the machines whose servers are gone, the histories by
+// which the rest is proved, and names those that can't be told yet.
+func (s *Session) proveCut(ctx context.Context, machines []*Machine) (gone []*Machine, histories map[string]history, waiting []string, err error) {
+	waiting, err = s.still(ctx, machines)
+	if err != nil || len(waiting) > 0 {
+		return nil, nil, waiting, err
+	}
+	gone, err = s.goneForSure(ctx, machines)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	there := slices.DeleteFunc(slices.Clone(machines), func(m *Machine) bool { return slices.Contains(gone, m) })
+	changes, err := s.portChanges(ctx, there)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if len(changes) > 0 {
+		return nil, nil, nil, abandon("%s", changes[0])
+	}
+	histories, waiting, err = s.proveStill(ctx, machines)
+	return gone, histories, waiting, err
 }
 
 // closeCut turns the cut into the seal: each machine's new snapshot takes the place of its old one.

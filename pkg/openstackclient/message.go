@@ -59,28 +59,42 @@ func ownMessage(status int, body []byte) (string, bool) {
 		return "", false
 	}
 	if _, flat := top["message"]; flat {
-		var own struct{ Message, Code *string }
-		isOwn := json.Unmarshal(body, &own) == nil && own.Message != nil && own.Code != nil &&
-			strings.HasPrefix(*own.Code, strconv.Itoa(status)+" ")
-		if !isOwn {
-			return "", false
-		}
-		return *own.Message, true
+		return flatMessage(status, body)
 	}
 	if len(top) != 1 {
 		return "", false
 	}
 	for name, raw := range top {
-		var own struct {
-			Message, Type *string
-			Code          *int
+		if message, ok := nestedMessage(status, name, raw); ok {
+			return message, true
 		}
-		if json.Unmarshal(raw, &own) != nil || own.Message == nil {
-			return "", false
-		}
-		if (name == "NeutronError" && own.Type != nil) || (own.Code != nil && *own.Code == status) {
-			return *own.Message, true
-		}
+	}
+	return "", false
+}
+
+// flatMessage is ownMessage for the form of Glance and webob.
+func flatMessage(status int, body []byte) (string, bool) {
+	var own struct{ Message, Code *string }
+	if json.Unmarshal(body, &own) != nil || own.Message == nil || own.Code == nil {
+		return "", false
+	}
+	if !strings.HasPrefix(*own.Code, strconv.Itoa(status)+" ") {
+		return "", false
+	}
+	return *own.Message, true
+}
+
+// nestedMessage is ownMessage for the forms of Nova, Keystone and Neutron, in which the error stands under a name.
+func nestedMessage(status int, name string, raw json.RawMessage) (string, bool) {
+	var own struct {
+		Message, Type *string
+		Code          *int
+	}
+	if json.Unmarshal(raw, &own) != nil || own.Message == nil {
+		return "", false
+	}
+	if (name == "NeutronError" && own.Type != nil) || (own.Code != nil && *own.Code == status) {
+		return *own.Message, true
 	}
 	return "", false
 }

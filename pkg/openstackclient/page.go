@@ -36,6 +36,24 @@ func (p *page[T]) decode(body io.Reader) error {
 	if err := p.token(json.Delim('{')); err != nil {
 		return err
 	}
+	if err := p.members(); err != nil {
+		return err
+	}
+	if err := p.token(json.Delim('}')); err != nil {
+		return err
+	}
+	if err := p.end(); err != nil {
+		return err
+	}
+	if p.items == nil {
+		return p.missing()
+	}
+	p.left.body -= int(p.meter.read)
+	return nil
+}
+
+// members reads the list and what stands beside it, each of which may be there once.
+func (p *page[T]) members() error {
 	other := maxOther
 	for p.more() {
 		name, err := p.next("a name in it")
@@ -55,20 +73,19 @@ func (p *page[T]) decode(body io.Reader) error {
 			return err
 		}
 	}
-	if err := p.token(json.Delim('}')); err != nil {
-		return err
-	}
-	if _, err := p.next("what follows it"); !errors.Is(err, io.EOF) {
-		if err == nil {
-			err = unfit("something follows it")
-		}
-		return err
-	}
-	if p.items == nil {
-		return p.missing()
-	}
-	p.left.body -= int(p.meter.read)
 	return nil
+}
+
+// end reads the end of the answer, which must follow the object.
+func (p *page[T]) end() error {
+	_, err := p.next("what follows it")
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	if err == nil {
+		err = unfit("something follows it")
+	}
+	return err
 }
 
 func (p *page[T]) missing() error { return unfit(fmt.Sprintf("there is no %q in it", p.key)) }

@@ -59,9 +59,9 @@ func repeatable(op operation, failure *Error) bool {
 	case KindThrottled:
 		// Services count requests before they act on them. Without a time it is better to leave them alone.
 		return failure.RetryAfter > 0 && failure.Status != 0
-	default:
-		return false
+	case KindNotFound, KindConflict, KindQuota, KindForbidden, KindUnauthorized, KindInvalid:
 	}
+	return false
 }
 
 // wait returns true after the pause, and false at once if the pause would end too late, or once ctx is done.

@@ -17,7 +17,7 @@ import (
 )
 
 // flakyCloud has a client whose first requests fail, but for the one for the token, in a world of virtual time.
-func flakyCloud(t *testing.T, failures int, fail func(*http.Request) (*http.Response, error)) (Client, *int) {
+func flakyCloud(t *testing.T, failures int, fail roundTripFunc) (Client, *int) {
 	t.Helper()
 	cloud := &fakeCloud{Server: &httptest.Server{}, t: t, project: "project-1", handlers: map[string]http.HandlerFunc{}, urls: map[string]string{
 		"compute": "http://nova/v2.1", "image": "http://glance", "network": "http://neutron",
@@ -39,7 +39,7 @@ func flakyCloud(t *testing.T, failures int, fail func(*http.Request) (*http.Resp
 	return client, &sent
 }
 
-func failWith(status int, headers ...string) func(*http.Request) (*http.Response, error) {
+func failWith(status int, headers ...string) roundTripFunc {
 	return inProcess(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for i := 0; i < len(headers); i += 2 {
 			w.Header().Set(headers[i], headers[i+1])
@@ -48,12 +48,12 @@ func failWith(status int, headers ...string) func(*http.Request) (*http.Response
 	})).RoundTrip
 }
 
-func lose(err error) func(*http.Request) (*http.Response, error) {
+func lose(err error) roundTripFunc {
 	return func(*http.Request) (*http.Response, error) { return nil, err }
 }
 
 func TestS17ReadsAreRepeated(t *testing.T) {
-	for name, fail := range map[string]func(*http.Request) (*http.Response, error){
+	for name, fail := range map[string]roundTripFunc{
 		"500": failWith(500), "503": failWith(503), "a proxy's 404": inProcess(http.NotFoundHandler()).RoundTrip,
 		"reset": lose(io.ErrUnexpectedEOF), "no JSON": failWith(200), "refused": lose(&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}),
 	} {
@@ -78,7 +78,7 @@ func TestS17ReadsAreRepeated(t *testing.T) {
 
 func TestS17ChangesAreRepeatedOnlyIfNothingHappened(t *testing.T) {
 	for name, test := range map[string]struct {
-		fail func(*http.Request) (*http.Response, error)
+		fail roundTripFunc
 		sent int
 	}{
 		"refused": {lose(&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}), 2},

@@ -26,29 +26,31 @@ import (
 
 // hostileAnswers are answers of an API that wants the memory of the manager, each as large as it may be or larger.
 func hostileAnswers() map[string]string {
-	fill := func(head, item, tail string, size int) string {
+	// fill writes a list of empty objects.
+	fill := func(head, tail string, size int) string {
+		const item = `{}`
 		return head + strings.Repeat(item+",", size/(len(item)+1)) + item + tail
 	}
 	const list = `{"kind":"NodeList","apiVersion":"v1","items":[`
 	const inNode = list + `{"metadata":{"name":"n","managedFields":[`
 	answers := map[string]string{
-		"empty Nodes":            fill(list, `{}`, `]}`, 3<<20),
+		"empty Nodes":            fill(list, `]}`, 3<<20),
 		"empty Nodes, many keys": `{"kind":"NodeList","apiVersion":"v1"` + strings.Repeat(`,"items":[{},{},{},{},{}]`, 100_000) + `}`,
-		"conditions":             fill(list+`{"status":{"conditions":[`, `{}`, `]}}]}`, 3<<20),
-		"images":                 fill(list+`{"status":{"images":[`, `{}`, `]}}]}`, 3<<20),
-		"taints":                 fill(list+`{"spec":{"taints":[`, `{}`, `]}}]}`, 3<<20),
-		"managed fields":         fill(inNode, `{}`, `]}}]}`, 3<<20),
+		"conditions":             fill(list+`{"status":{"conditions":[`, `]}}]}`, 3<<20),
+		"images":                 fill(list+`{"status":{"images":[`, `]}}]}`, 3<<20),
+		"taints":                 fill(list+`{"spec":{"taints":[`, `]}}]}`, 3<<20),
+		"managed fields":         fill(inNode, `]}}]}`, 3<<20),
 		"labels":                 `{"kind":"NodeList","apiVersion":"v1","items":[{"metadata":{"labels":{` + manyKeys(3<<20) + `}}}]}`,
 		"one long name":          list + `{"metadata":{"name":"` + strings.Repeat("x", 3<<20) + `"}}]}`,
 		"spaces":                 list + strings.Repeat(" ", 3<<20) + `]}`,
 		"deep":                   list + strings.Repeat(`[`, 1<<20) + strings.Repeat(`]`, 1<<20) + `]}`,
-		"another kind":           fill(`{"kind":"PodList","apiVersion":"v1","items":[{"spec":{"containers":[`, `{}`, `]}}]}`, 50_000),
-		"a Status":               fill(`{"kind":"Status","apiVersion":"v1","details":{"causes":[`, `{}`, `]}}`, 3<<20),
+		"another kind":           fill(`{"kind":"PodList","apiVersion":"v1","items":[{"spec":{"containers":[`, `]}}]}`, 50_000),
+		"a Status":               fill(`{"kind":"Status","apiVersion":"v1","details":{"causes":[`, `]}}`, 3<<20),
 	}
 	// At the bounds, and so accepted.
-	answers["conditions at the bound"] = fill(list+`{"status":{"conditions":[`, `{}`, `]}}]}`, 29_000)
+	answers["conditions at the bound"] = fill(list+`{"status":{"conditions":[`, `]}}]}`, 29_000)
 	answers["labels at the bound"] = `{"kind":"NodeList","apiVersion":"v1","items":[{"metadata":{"labels":{` + manyKeys(200_000) + `}}}]}`
-	answers["Nodes at the bound"] = fill(list, `{}`, `]}`, 1200)
+	answers["Nodes at the bound"] = fill(list, `]}`, 1200)
 	answers["a name at the bound"] = list + `{"metadata":{"name":"` + strings.Repeat("x", 1<<20-200) + `"}}]}`
 	return answers
 }
@@ -199,7 +201,7 @@ func openshiftNode(name string) corev1.Node {
 	}
 	fields := `{"f:metadata":{"f:annotations":{".":{},` + strings.Repeat(`"f:a":{},`, 100) + `"f:z":{}}}}`
 	for range 4 {
-		node.ManagedFields = append(node.ManagedFields, metav1.ManagedFieldsEntry{Manager: "kubelet", FieldsV1: &metav1.FieldsV1{Raw: []byte(fields)}})
+		node.ManagedFields = append(node.ManagedFields, metav1.ManagedFieldsEntry{Manager: "kubelet", FieldsV1: metav1.NewFieldsV1(fields)})
 	}
 	node.Status.Capacity = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("8"), corev1.ResourceMemory: resource.MustParse("32Gi")}
 	node.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}}

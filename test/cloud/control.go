@@ -219,6 +219,17 @@ func (c *Cloud) DeletePort(id string) bool {
 	return found
 }
 
+// DatePort sets when a port was made.
+func (c *Cloud) DatePort(id string, at time.Time) bool {
+	found := false
+	c.alter(func() {
+		if p := c.ports.get(id); p != nil {
+			found, p.created = true, at
+		}
+	})
+	return found
+}
+
 // BindPort sets a port's device ID, "" included, as somebody might by hand.
 func (c *Cloud) BindPort(id, deviceID string) bool {
 	found := false

@@ -37,22 +37,27 @@ func (c *Cloud) serverPage(k *call, collection string, detail bool) *reply {
 	}
 	return c.written(func(w *jsonWriter) {
 		w.open('{')
-		w.key("servers")
-		w.open('[')
-		for _, s := range c.downRows(k, len(page)) { // before the others
-			w.item()
-			c.writeDown(w, k, s, detail)
-		}
-		for _, s := range page {
-			w.item()
-			c.writeListed(w, k, s, detail)
-		}
-		w.end(']')
+		c.writePage(w, k, page, detail)
 		if limit := c.novaLimit(k.query); len(page) > 0 && len(page) == limit {
 			w.value("servers_links", []object{{"rel": "next", "href": c.base(k.Request) + "/compute/v2.1/" + collection + "?" + nextQuery(k.query, page[len(page)-1].id)}})
 		}
 		w.end('}')
 	})
+}
+
+// writePage writes the servers of a page, those of cells that are down before the others.
+func (c *Cloud) writePage(w *jsonWriter, k *call, page []*server, detail bool) {
+	w.key("servers")
+	w.open('[')
+	for _, s := range c.downRows(k, len(page)) {
+		w.item()
+		c.writeDown(w, k, s, detail)
+	}
+	for _, s := range page {
+		w.item()
+		c.writeListed(w, k, s, detail)
+	}
+	w.end(']')
 }
 
 func (c *Cloud) writeListed(w *jsonWriter, k *call, s *server, detail bool) {

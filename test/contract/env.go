@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 
@@ -102,7 +103,7 @@ func kind(g Gomega, err error, want openstackclient.Kind) {
 	g.ExpectWithOffset(1, openstackclient.KindOf(err)).To(Equal(want), err.Error())
 	failure := new(openstackclient.Error)
 	g.ExpectWithOffset(1, err).To(BeAssignableToTypeOf(failure))
-	failure = err.(*openstackclient.Error) //nolint:errorlint // the methods of Client return *Error itself.
+	g.ExpectWithOffset(1, errors.As(err, &failure)).To(BeTrue())
 	g.ExpectWithOffset(1, failure.Op).NotTo(BeEmpty())
 	g.ExpectWithOffset(1, failure.Message).NotTo(BeEmpty())
 	g.ExpectWithOffset(1, failure.Ambiguous).To(BeFalse())

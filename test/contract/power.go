@@ -17,7 +17,7 @@ func powerStates(t *testing.T, s *suite) {
 		t.Helper()
 		s.inStatus(t, id, status)
 		for _, view := range []openstackclient.View{openstackclient.ViewFlavorID, openstackclient.ViewHostname} {
-			server, err := s.client.GetServer(ctx, view, id)
+			server, err := s.client.GetServer(t.Context(), view, id)
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect(server.Power).To(Equal(want), "%s shows %s", status, server.Power)
 		}

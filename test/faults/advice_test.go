@@ -45,6 +45,8 @@ func allAdvice() []advice {
 		{regexp.MustCompile(`(?:annotate|with) .*?(` + regexp.QuoteMeta(hivev1.AnnotationRemakeServer) + `|` + regexp.QuoteMeta(hivev1.AnnotationLeaveOutServer) + `): "([^"]+)"`), (*reader).order},
 		{regexp.MustCompile(`repair (it|the server)`), (*reader).repair},
 		{regexp.MustCompile(`restore that server`), (*reader).repair},
+		{regexp.MustCompile(`reset the state of server`), (*reader).reset},
+		{regexp.MustCompile(`reboot the server hard`), (*reader).reboot},
 		{regexp.MustCompile(`delete the ClusterDeployment`), (*reader).giveUp},
 	}
 }
@@ -121,6 +123,30 @@ func (r *reader) repair(message string, _ []string) bool {
 		}
 	}
 	r.w.trace.add("PERSON: repairs the server")
+	return did
+}
+
+// reset ends the task of a server that an operation has left behind, and reboots it.
+func (r *reader) reset(message string, _ []string) bool {
+	did := false
+	for _, id := range r.servers(message) {
+		if s, _ := r.w.cloud.Server(id); s.TaskState != "" {
+			r.w.trace.add("PERSON: has the state of %s reset, and reboots it", s.Name)
+			did = r.w.cloud.SetServerState(id, "ACTIVE") && r.w.cloud.SetPowerState(id, 1) || did
+		}
+	}
+	return did
+}
+
+// reboot has the servers that messages speak of run again whose hypervisor contradicts Nova.
+func (r *reader) reboot(message string, _ []string) bool {
+	did := false
+	for _, s := range r.w.serversOf(r.w.shape.clusters[0]) {
+		if strings.Contains(message, s.Name) && s.Status == "ACTIVE" && s.PowerState != 1 {
+			r.w.trace.add("PERSON: reboots %s", s.Name)
+			did = r.w.cloud.SetPowerState(s.ID, 1) || did
+		}
+	}
 	return did
 }
 
@@ -218,18 +244,15 @@ func (w *world) reader(last bool) *reader {
 const mostAdvice = 8
 
 // obeyUntil has the person do what messages say until something is so, each time after a while in which it is not.
-func (r *reader) obeyUntil(so func() bool) bool {
+func (r *reader) obeyUntil(so func() bool) {
 	for range mostAdvice {
-		if r.w.until(2*time.Hour, so) {
-			return true
-		}
-		if !r.obey() {
-			return false
+		if r.w.until(2*time.Hour, so) || !r.obey() {
+			return
 		}
 		r.w.wait(judgedAfter)
 		r.w.check("what was advised")
 	}
-	return r.w.until(2*time.Hour, so)
+	r.w.until(2*time.Hour, so)
 }
 
 // Whatever somebody does behind our back, nothing is lost by what messages then say to do about it.
@@ -263,8 +286,6 @@ func advised(deed, n int) bool {
 	switch {
 	case *every:
 		return true
-	case *full:
-		return (n+deed*3)%13 == 0
 	}
 	return (n*29+deed*13)%211 == 0
 }

@@ -113,8 +113,6 @@ func badSeeds() int {
 	switch {
 	case *every:
 		return 1000
-	case *full:
-		return 60
 	}
 	return 3
 }

@@ -59,18 +59,9 @@ func TestS01CellDown(t *testing.T) {
 
 // darkened reports whether a row is tried: of one server and of two in both directions every one with -full.
 func darkened(s shape, flow, n, outage int) bool {
-	straight := flow < 3
 	switch {
 	case *every:
 		return true
-	case *full && straight && s.name != "six":
-		return true
-	case *full && straight:
-		return (n+outage)%6 == 0
-	case *full && s.name != "six":
-		return (n+outage)%4 == 0
-	case *full:
-		return (n+outage)%60 == 0
 	}
 	return s.name != "six" && (n*31+outage*17+flow)%199 == 0
 }

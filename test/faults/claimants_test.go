@@ -83,7 +83,10 @@ func (w *world) claim(k claimant) {
 // withdraw deletes the ClusterDeployments of others, as those do who made them.
 func (w *world) withdraw() {
 	for _, at := range w.claimants {
-		w.trace.add("SOMEBODY: deletes ClusterDeployment %s", at)
+		w.trace.add("SOMEBODY: deletes ClusterDeployment %s, and what was forged with it", at)
+		if forged := w.hub.secret(recordKey(at)); forged != nil && len(forged.Finalizers) == 0 {
+			must(w.hub.shelf.Delete(context.Background(), forged))
+		}
 		w.hub.remove(at)
 	}
 	gone := func() bool {
@@ -105,7 +108,7 @@ func (w *world) withdraw() {
 // Whoever may make a ClusterDeployment can't keep another's cluster from sleeping, waking, being tidied up and being deleted;
 // and where both may lay claim to it, none of them loses anything.
 func TestS07TwinClusterDeployment(t *testing.T) {
-	eachPoint(t, stride{daily: 41, full: 4}, func(s shape, _ flow) bool { return s.name == "one" }, func(t *testing.T, s shape, f flow, n int, _ []call) {
+	eachPoint(t, stride{daily: 41, full: 41}, func(s shape, _ flow) bool { return s.name == "one" }, func(t *testing.T, s shape, f flow, n int, _ []call) {
 		for i, k := range claimants() {
 			if !*every && (n+i)%2 == 0 {
 				continue
@@ -132,7 +135,7 @@ func (w *world) claimed(f flow, k claimant, n int) {
 
 // The cluster is deleted while somebody else claims it.
 func TestS07DeletionsBesideTwin(t *testing.T) {
-	eachPoint(t, stride{daily: 67, full: 7}, func(s shape, _ flow) bool { return s.name == "one" }, func(t *testing.T, s shape, f flow, n int, _ []call) {
+	eachPoint(t, stride{daily: 67, full: 67}, func(s shape, _ flow) bool { return s.name == "one" }, func(t *testing.T, s shape, f flow, n int, _ []call) {
 		k := claimants()[n%len(claimants())]
 		for _, keep := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%d-keep-%v-%s", n, keep, k.name), func(t *testing.T) {

@@ -51,7 +51,7 @@ func (w *world) takeInventory() inventory {
 
 // likeness is a server without what a new one may have different.
 func likeness(s cloud.Server, awake bool) cloud.Server {
-	s.ID, s.ImageID, s.VMState, s.PowerState, s.Writes, s.UserData, s.User = "", "", "", 0, 0, "", ""
+	s.ID, s.ImageID, s.VMState, s.PowerState, s.Writes, s.UserData, s.User, s.Host, s.Ran = "", "", "", 0, 0, "", "", "", false
 	if awake {
 		s.Status = "ACTIVE"
 	}

@@ -188,7 +188,7 @@ func (m *meddling) restoreImage() {
 func ofProject() []otherDeed {
 	return []otherDeed{
 		{
-			name: "add-worker", about: func(m *meddling) []string { return []string{m.made.Name} }, advice: []string{"delete it"},
+			name: "add-worker", about: func(m *meddling) []string { return []string{m.made.Name} }, advice: []string{"take the mark", "put the right one there"},
 			do: (*meddling).addWorker, undo: (*meddling).dropWorker,
 		},
 		{

@@ -2,6 +2,7 @@ package faults
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/overwinter/overwinter/test/cloud"
 )
@@ -91,6 +92,8 @@ func (m *meddling) remakePort(old string) {
 			}
 		}
 	}
+	// A port that is younger than its server counts as made by Nova (docs/openstack.md), so this one is as old as the first.
+	m.cloud.DatePort(id, m.was(m.initial.names[0]).Created.Add(-time.Minute))
 	m.inRecord(m.shape.clusters[0], old, id)
 	if s, ok := m.server(); ok && m.name != "" {
 		m.cloud.ReassignPort(id, s.ID)

@@ -406,8 +406,6 @@ func (c noClusterSyncs) Get(ctx context.Context, key client.ObjectKey, obj clien
 	return c.Client.Get(ctx, key, obj, opts...)
 }
 
-func request() reconcile.Request { return reconcile.Request{NamespacedName: key()} }
-
 var errNoStatus = errors.New("the API is down")
 
 // noStatus is a hub that takes no status.

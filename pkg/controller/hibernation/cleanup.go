@@ -2,6 +2,7 @@ package hibernation
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -150,8 +151,13 @@ func (v *visit) cleaned(ctx context.Context, progress hibernation.Progress) (Out
 	return Outcome{After: v.patient(paced(progress), slowestWait)}, nil
 }
 
-// quietly is the outcome of a failure that is no concern of a cluster's users.
+// quietly is the outcome of a failure that is no concern of a cluster's users. What waits for a person is told once, in an event.
 func (v *visit) quietly(ctx context.Context, err error) Outcome {
+	var blocked *hibernation.Blocked
+	if errors.As(err, &blocked) && v.memo.blockedTold != blocked.Message {
+		v.memo.blockedTold = blocked.Message
+		v.event(corev1.EventTypeWarning, "CleanupBlocked", blocked.Message)
+	}
 	outcome := v.failed(ctx, StateUnchanged, err)
 	outcome.Message = ""
 	return outcome

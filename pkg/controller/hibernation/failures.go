@@ -59,9 +59,10 @@ func (v *visit) cloudFailure(err *openstackclient.Error, n int) failure {
 	switch err.Kind {
 	case openstackclient.KindTransient, openstackclient.KindConflict, openstackclient.KindThrottled:
 		return failure{transient: true, after: max(err.RetryAfter, v.backoff(n))}
-	default:
-		return failure{after: max(err.RetryAfter, v.spread(slowRetry))}
+	case openstackclient.KindNotFound, openstackclient.KindQuota, openstackclient.KindForbidden, openstackclient.KindUnauthorized,
+		openstackclient.KindInvalid:
 	}
+	return failure{after: max(err.RetryAfter, v.spread(slowRetry))}
 }
 
 // backoff returns the time to wait after the n-th failure in a row.

@@ -34,6 +34,9 @@ type memo struct {
 	heldUntil time.Time
 	held      string
 
+	// blockedTold is what a person was told last that keeps the clean-up from going on.
+	blockedTold string
+
 	// illSince is since when a cluster is ill whose snapshots are about to go, and illTold that its owner was told.
 	illSince time.Time
 	illTold  bool

@@ -133,7 +133,8 @@ func (v *visit) lookedLately() bool {
 // starting is the outcome while not all machines run.
 func (v *visit) starting(ctx context.Context, waiting []string) Outcome {
 	progress := v.progress(ctx)
-	outcome := Outcome{After: progress.After}
+	// It stays at that too where the actuator names no stage.
+	outcome := Outcome{State: StateWaitingToStart, Message: lagging("Waiting for machines to run", waiting), After: progress.After}
 	switch progress.Stage {
 	case hibernation.StageRollingBack:
 		outcome.State, outcome.Message = StateStarting, lagging("Undoing the hibernation that was under way", waiting)
@@ -141,8 +142,7 @@ func (v *visit) starting(ctx context.Context, waiting []string) Outcome {
 		outcome.State, outcome.Message = StateStarting, lagging("Finishing the hibernation that was under way, before the machines are started", waiting)
 	case hibernation.StageStarting:
 		outcome.State, outcome.Message = StateStarting, lagging("Starting the machines", waiting)
-	default:
-		outcome.State, outcome.Message = StateWaitingToStart, lagging("Waiting for machines to run", waiting)
+	case hibernation.StageWaitingToStart, hibernation.StageCleaning:
 	}
 	return outcome
 }

@@ -69,15 +69,15 @@ func isRefusal(err error) bool {
 // stopping is the outcome while machines have not stopped yet.
 func (v *visit) stopping(ctx context.Context, waiting []string) Outcome {
 	progress := v.progress(ctx)
-	outcome := Outcome{After: progress.After}
+	// It stays at that too where the actuator names no stage.
+	outcome := Outcome{State: StateWaitingToStop, Message: lagging("Waiting for machines to stop", waiting) + v.notes(), After: progress.After}
 	switch progress.Stage {
 	case hibernation.StageRollingBack:
 		outcome.State, outcome.Message = StateFailedToStop, lagging("The hibernation failed and is being undone", waiting)
 		outcome.Awake = &Outcome{State: StateStopping, Message: messageSeeHibernating}
 	case hibernation.StageStopping:
 		outcome.State, outcome.Message = StateStopping, lagging("Stopping the machines", waiting)+v.notes()
-	default:
-		outcome.State, outcome.Message = StateWaitingToStop, lagging("Waiting for machines to stop", waiting)+v.notes()
+	case hibernation.StageWaitingToStop, hibernation.StageStarting, hibernation.StageWaitingToStart, hibernation.StageCleaning:
 	}
 	return outcome
 }

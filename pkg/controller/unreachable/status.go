@@ -68,7 +68,7 @@ func statusFor(cd *hivev1.ClusterDeployment, did verb, found findings, now time.
 		}
 	case check:
 		checked(&want, hasOverride, found, now)
-	default:
+	case nothing, initialize:
 	}
 	if !hasOverride && want.override.Status != corev1.ConditionUnknown {
 		set(&want.override, corev1.ConditionUnknown, hivev1.InitializedConditionReason, messageNoOverride, now)
