@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"slices"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -131,6 +132,13 @@ func (v *visit) patient(after, slowest time.Duration) time.Duration {
 	return max(after, min(v.spread(waited/patienceShare), slowest))
 }
 
+// cloudWaits are the states in which a cluster waits for its cloud, insideWaits those in which it waits for itself.
+func cloudWaits() []State {
+	return []State{StateStopping, StateWaitingToStop, StateStarting, StateWaitingToStart, StateDeleted}
+}
+
+func insideWaits() []State { return []State{StateWaitingForNodes, StateWaitingForOperators} }
+
 // pace returns when the next visit is due.
 func (v *visit) pace(ctx context.Context, outcome Outcome) time.Duration {
 	v.progressed(ctx)
@@ -140,12 +148,11 @@ func (v *visit) pace(ctx context.Context, outcome Outcome) time.Duration {
 	if outcome.State == StateFailedToStop && outcome.Awake != nil {
 		waits = outcome.Awake.State
 	}
-	switch waits {
-	case StateStopping, StateWaitingToStop, StateStarting, StateWaitingToStart, StateDeleted:
+	switch {
+	case slices.Contains(cloudWaits(), waits):
 		after = v.patient(after, slowestWait)
-	case StateWaitingForNodes, StateWaitingForOperators:
+	case slices.Contains(insideWaits(), waits):
 		after = v.patient(after, slowestInside)
-	default:
 	}
 	if shows(v.cd, v.desired()) || after <= pausedRetry || !v.holdsServers(ctx) {
 		return after

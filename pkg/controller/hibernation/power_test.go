@@ -303,7 +303,7 @@ func TestTransientFailuresShowOnceTheyPersist(t *testing.T) {
 	b.actuator.stopErr = &openstackclient.Error{Kind: openstackclient.KindTransient, Op: "list servers", Message: "bad gateway", Status: 502}
 	b.actuator.summary = hibernation.Summary{Exists: true, Sealed: true}
 	var last time.Duration
-	for n := 1; n <= 12; n++ {
+	for n := 1; n <= 16; n++ {
 		after := b.visit()
 		shown := b.shown()[0]
 		if n <= quietFailures {
