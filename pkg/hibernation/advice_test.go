@@ -42,7 +42,6 @@ var harmless = map[string]string{
 
 	// Advice.
 	"have an administrator reset the state of server":  "the server and its disk stay; it is said only of one that is being brought back",
-	"reboot the server hard":                           "the server and its disk stay; what ran since its snapshot is seen in its history",
 	"is needed no more, rename the image":              "the image keeps its data",
 	"clear its device_id, which is":                    "said only where the device exists no more: the port gets free",
 	"detach it":                                        "the volume stays in Cinder, with all of its data",

@@ -136,3 +136,85 @@ func TestS14PowerStateDisagrees(t *testing.T) {
 	r.hibernate()
 	r.expectAsleep()
 }
+
+// Behind the seal somebody works on a server that is still there. What can't change its disk ends nothing; what lets it run costs
+// a new snapshot; what may replace its disk is left to a person, and the sealed snapshot stays.
+func TestS03ActionsBehindTheSeal(t *testing.T) {
+	for name, test := range map[string]struct {
+		act func(c *cloud.Cloud, id string)
+		// anew says that a new snapshot is taken; asks that a person is asked.
+		anew, asks bool
+	}{
+		"live migration":      {act: func(c *cloud.Cloud, id string) { c.LiveMigrateServer(id) }},
+		"lock and unlock":     {act: func(c *cloud.Cloud, id string) { c.LockByHand(id, false, "mine"); c.UnlockByHand(id) }},
+		"a backup of others'": {act: func(c *cloud.Cloud, id string) { c.BackupServer(id, "nightly", "daily", 1) }},
+		"started":             {act: func(c *cloud.Cloud, id string) { c.StartServer(id) }, anew: true},
+		"rebooted hard":       {act: func(c *cloud.Cloud, id string) { c.RebootServer(id, true) }, anew: true},
+		"rebuilt": {act: func(c *cloud.Cloud, id string) {
+			s, _ := c.Server(id)
+			c.StartServer(id)
+			c.RebuildServer(id, s.ImageID)
+		}, asks: true},
+		"state reset": {act: func(c *cloud.Cloud, id string) { c.ResetServerState(id, "error") }, asks: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, rule := halfDeletedRig(t, leftMaster)
+			first := r.record().Sealed.Cycle
+			shot := r.shotOf(master0)
+			test.act(r.cloud, r.seeded.Masters[0].ID)
+			r.clock.Step(time.Minute)
+			r.cloud.Settle()
+			rule.Remove()
+			if test.asks {
+				r.expectBlocked(hibernate, master0, "may be another one", "remake-server")
+				_, there := r.cloud.Image(shot)
+				r.g.Expect(there).To(BeTrue())
+				r.g.Expect(r.now(master0).ID).To(Equal(r.seeded.Masters[0].ID))
+				return
+			}
+			r.hibernate()
+			for _, img := range r.snapshots() {
+				if img.Name == "nightly" {
+					r.cloud.DeleteImage(img.ID)
+				}
+			}
+			r.expectAsleep()
+			for _, m := range r.record().Machines {
+				r.g.Expect(m.Snapshot.Cycle > first).To(Equal(test.anew && m.Name == master0), m.Name)
+			}
+			r.resume()
+			r.expectRunning()
+		})
+	}
+}
+
+// An image that is active and holds nothing is no snapshot: no server is deleted because of it.
+func TestS13ImageWithoutData(t *testing.T) {
+	t.Run("before the seal", func(t *testing.T) {
+		r := newRig(t, 1, 1)
+		emptied := false
+		r.onRequest(func(k *cloud.Call) *cloud.Effect {
+			if k.Op == "glance.image.list" && !emptied && r.record() != nil && r.record().Cut != nil {
+				for _, img := range r.snapshots() {
+					emptied = emptied || img.Status == "active" && r.cloud.EmptyImage(img.ID)
+				}
+			}
+			return nil
+		})
+		r.expectRefused(hibernate, "came to nothing", "holds no data")
+		r.g.Expect(emptied).To(BeTrue())
+		r.g.Expect(r.cloud.Ledger().Count("nova.server.delete")).To(BeZero())
+		r.before, r.after = nil, nil
+		r.cloud.Settle()
+		r.expectRunning()
+	})
+	t.Run("behind the seal", func(t *testing.T) {
+		r, rule := halfDeletedRig(t, leftMaster)
+		r.cloud.EmptyImage(r.shotOf(master0))
+		rule.Remove()
+		r.hibernate()
+		r.expectAsleep()
+		r.resume()
+		r.expectRunning()
+	})
+}

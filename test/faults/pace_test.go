@@ -24,11 +24,14 @@ const (
 // checkPace runs the world for an hour in which nothing changes, and looks at how often it was visited and what that took.
 func (w *world) checkPace(over func() bool) bool {
 	held, passes, requests := w.holds(), w.passes, w.requests
-	if w.until(time.Hour, over) {
+	if w.until(time.Hour, func() bool {
+		held = held || w.holds()
+		return over()
+	}) {
 		return true
 	}
 	visits := mostVisits * len(w.shape.clusters)
-	if held || w.holds() {
+	if held {
 		visits = mostVisitsHeld * len(w.shape.clusters)
 	}
 	passes, requests = w.passes-passes, w.requests-requests
