@@ -20,7 +20,7 @@ func otherDeeds() []otherDeed {
 func ofServers(role string) []otherDeed {
 	return []otherDeed{
 		{
-			name: "delete-" + role, role: role, advice: []string{"annotate", "in the annotation", "vanished", "check the credentials", "by hand", "another name"},
+			name: "delete-" + role, role: role, advice: []string{"annotate", "in the annotation", "vanished", "check the credentials", "by hand", "another name", "find out where they are"},
 			about: func(m *meddling) []string { return []string{m.name, m.shape.clusters[0]} },
 			do: func(m *meddling) bool {
 				s, ok := m.server()

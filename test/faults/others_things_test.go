@@ -11,7 +11,7 @@ import (
 func ofPorts(role string) []otherDeed {
 	return []otherDeed{
 		{
-			name: "delete-port-" + role, role: role, advice: []string{"make a port", "attach its port"},
+			name: "delete-port-" + role, role: role, advice: []string{"make a port", "attach its port", "annotate the cluster"},
 			do: func(m *meddling) bool {
 				m.port = m.was(m.name).Ports[0]
 				return m.cloud.DeletePort(m.port)
@@ -19,7 +19,7 @@ func ofPorts(role string) []otherDeed {
 			undo: func(m *meddling) { m.remakePort(m.port) },
 		},
 		{
-			name: "take-port-" + role, role: role, advice: []string{"give it back", "give the server back", "take the port away"},
+			name: "take-port-" + role, role: role, advice: []string{"give it back", "give the server back", "take the port away", "annotate the cluster"},
 			about: func(m *meddling) []string { return []string{m.name, m.port} },
 			do: func(m *meddling) bool {
 				m.port = m.was(m.name).Ports[0]

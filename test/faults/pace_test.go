@@ -45,9 +45,12 @@ func (w *world) checkPace(over func() bool) bool {
 	return false
 }
 
-// holds reports whether any cluster's servers are held paused by us.
+// holds reports whether any cluster's servers are, or by its record may be, held paused by us.
 func (w *world) holds() bool {
 	for _, id := range w.shape.clusters {
+		if r := w.hub.record(key(id)); r != nil && r.Cut != nil {
+			return true
+		}
 		for _, s := range w.serversOf(id) {
 			if s.Status == "PAUSED" && slices.Contains(w.initial.names, s.Name) && w.was(s.Name).Status != "PAUSED" {
 				return true
