@@ -153,7 +153,7 @@ func tryRecords(t *testing.T, deeds []recordDeed, at int) {
 				calls := reference(t, s, f)
 				for n := 1; n <= len(calls); n++ {
 					for i, d := range deeds {
-						if !meddledAt(s, calls, n, i, at) {
+						if !meddledAt(s, n, i, at) {
 							continue
 						}
 						t.Run(fmt.Sprintf("%d-%s", n, d.name), func(t *testing.T) {
@@ -167,7 +167,7 @@ func tryRecords(t *testing.T, deeds []recordDeed, at int) {
 }
 
 // meddledAt reports whether a deed is done at a call.
-func meddledAt(s shape, calls []call, n, deed, stride int) bool {
+func meddledAt(s shape, n, deed, stride int) bool {
 	switch {
 	case *every:
 		return true
@@ -203,6 +203,8 @@ func (w *world) meddleRecord(f flow, d recordDeed, n int) {
 	r.obeyUntil(func() bool { return f.over(w) && w.allShow(w.wanted()) })
 	w.orderAll(runningNow)
 	r.obeyUntil(func() bool { return w.allShow(runningNow) && w.awake() })
+	// A cluster that shows as running may still say what keeps it from being tidied up.
+	r.obeyUntil(w.idle)
 	w.advised = ""
 	w.finish()
 }
