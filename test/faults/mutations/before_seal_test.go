@@ -58,7 +58,7 @@ var beforeSeal = []mutation{
 	},
 	{
 		name:  "rollback-keeps-its-snapshots",
-		edits: []edit{{engine + "rollback.go", "forgetCut", "r.giveUp(&Snapshot{ID: img.ID, Name: img.Name})", "continue"}},
+		edits: []edit{{engine + "rollback.go", "forgetCut", "r.giveUp(&Snapshot{ID: img.ID, Name: img.Name})", "_ = img"}},
 		rows:  sample("^TestReversals$/^six$/^hibernate$"), check: "left-over",
 	},
 	{

@@ -22,7 +22,7 @@ var behindSeal = []mutation{
 	{
 		// What the list leaves out, as one that is deleted softly, is not asked for by its ID.
 		name:  "empty-list-taken-for-gone",
-		edits: []edit{{engine + "look.go", "fetch", "s.cloud.GetServer(ctx, openstackclient.ViewHostname, unseen[i])", "nil, ctx.Err()"}},
+		edits: []edit{{engine + "look.go", "fetch", "s.cloud.GetServer(ctx, openstackclient.ViewHostname, unseen[i])", "(*openstackclient.Server)(nil), ctx.Err()"}},
 		rows:  every("^TestCrashPoints$/^soft-delete$/^hibernate$/^1-"), check: "asleep",
 	},
 	{
