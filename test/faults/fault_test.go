@@ -31,6 +31,8 @@ type kind struct {
 	crash bool
 	// twins says that there may be two servers of a name for a while, which is not looked at from then on.
 	twins bool
+	// again says that the next call like it goes wrong in the same way: what ends a hibernation has to be found twice.
+	again bool
 	make  func(w *world, c *call) *fault
 }
 
@@ -72,6 +74,21 @@ func cloudKinds() []kind {
 		{name: "late", service: openstack, only: func(c *call) bool { return c.changes }, twins: true, make: (*world).delay},
 	}
 	return out
+}
+
+// repeatedKinds are the ways in which two calls go wrong together.
+func repeatedKinds() []kind {
+	return []kind{
+		again(onCloud("403 again", cloud.Answer(http.StatusForbidden, ""))),
+		again(onCloud("quota 413 again", cloud.QuotaExceeded(http.StatusRequestEntityTooLarge))),
+	}
+}
+
+// again has a server's pause or snapshot go wrong in both tries.
+func again(k kind) kind {
+	k.again = true
+	k.only = func(c *call) bool { return c.op == "nova.server.pause" || c.op == "nova.server.createImage" }
+	return k
 }
 
 // twice has requests carried out twice, so that two servers of a name may be there for a while.
@@ -186,13 +203,21 @@ func (k kind) fits(c *call) bool {
 	return (k.service == "" || c.service == k.service) && (k.only == nil || k.only(c))
 }
 
-// once has the n-th call go wrong.
+// once has the n-th call go wrong, and the next one like it if the kind says so.
 func (w *world) once(k kind, n int) func(*call, bool) *fault {
+	left, like := 1, ""
+	if k.again {
+		left = 2
+	}
 	return func(c *call, done bool) *fault {
-		if c.n == n && done == k.late && k.fits(c) {
-			return k.make(w, c)
+		if left == 0 || done != k.late || !k.fits(c) || c.n != n && c.String() != like {
+			return nil
 		}
-		return nil
+		left--
+		if k.again {
+			like = c.String()
+		}
+		return k.make(w, c)
 	}
 }
 
@@ -200,7 +225,7 @@ func (w *world) once(k kind, n int) func(*call, bool) *fault {
 func TestSingleFaults(t *testing.T) {
 	pick := func(s shape, _ flow) bool { return (s.name == "one" || s.name == "six") && s.perFlow() == 0 }
 	eachPoint(t, complete(29), pick, func(t *testing.T, s shape, f flow, n int, calls []call) {
-		for _, k := range kinds() {
+		for _, k := range slices.Concat(kinds(), repeatedKinds()) {
 			if !k.fits(&calls[n-1]) {
 				continue
 			}
