@@ -32,8 +32,15 @@ func (s *Session) tidyUp(ctx context.Context) (Progress, error) {
 	if err := s.releaseKept(ctx); err != nil {
 		return Progress{}, err
 	}
+	left, err := s.giveUpStrays(ctx)
+	if err != nil {
+		return Progress{}, err
+	}
 	if err := s.sweep(ctx); err != nil {
 		return Progress{}, err
+	}
+	if left > 0 {
+		return Progress{Done: true, After: s.engine.opts.Jitter(left), Stage: StageCleaning}, nil
 	}
 	if len(s.record.Leftovers) > 0 || s.record.keeping() {
 		return Progress{Done: true, After: s.engine.opts.Jitter(sweepEvery), Stage: StageCleaning}, nil

@@ -126,16 +126,18 @@ func (s *Session) gone(ctx context.Context) (Progress, error) {
 			soft = append(soft, m)
 		}
 	}
-	if err := s.forceDeleteAll(ctx, soft); err != nil {
-		return Progress{}, err
+	if len(soft) == 0 {
+		return s.lookGone(ctx)
 	}
-	return s.lookGone(ctx)
+	waiting := make([]string, len(soft))
+	for i, m := range soft {
+		waiting[i] = m.Name + ": being deleted"
+	}
+	// Whether they are gone is looked at by the next pass: a cloud in trouble may say 404 to one question after the other.
+	return s.pending(StageWaitingToStop, s.soon(), waiting), s.forceDeleteAll(ctx, soft)
 }
 
 func (s *Session) forceDeleteAll(ctx context.Context, soft []*Machine) error {
-	if len(soft) == 0 {
-		return nil
-	}
 	list, err := s.ourImages(ctx)
 	if err != nil {
 		return err

@@ -39,7 +39,11 @@ func (s *Session) inventory(ctx context.Context) (Progress, error) {
 	if len(waiting) > 0 {
 		return s.settling(ctx, waiting)
 	}
-	return done(), s.begin(ctx, machines)
+	err = s.begin(ctx, machines)
+	if why := unsettledBecause(err); why != "" {
+		return s.settling(ctx, []string{why})
+	}
+	return done(), err
 }
 
 // begin saves the intent: a new cycle, and in it all machines that may run.
@@ -55,6 +59,9 @@ func (s *Session) begin(ctx context.Context, machines []*Machine) error {
 	seen, err := s.observe(ctx)
 	if err != nil {
 		return s.refused(ctx, err)
+	}
+	if err := s.checkNodes(ctx, seen.Nodes, machines); err != nil {
+		return err
 	}
 	if s.record == nil {
 		s.record = &Record{InfraID: s.cluster.InfraID}

@@ -57,25 +57,33 @@ func (s *Session) addReplaced(ctx context.Context, keep map[*Machine]kept, machi
 	if err != nil {
 		return nil, err
 	}
+	waiting = unread(machines, histories)
 	for _, m := range machines {
-		if entry := replacedSinceImage(histories[m.ServerID]); entry != nil {
+		h := histories[m.ServerID]
+		entry, reaches := replacedSinceImage(h)
+		switch {
+		case !h.known:
+		case !reaches:
+			waiting = append(waiting, m.Name+": Nova's history of its server does not show its snapshot yet; waiting for a current answer")
+		case entry != nil:
 			keep[m] = kept{why: fmt.Sprintf("somebody asked for %q of its server %s while the cluster was being hibernated", entry.Name, m.ServerID), replaced: true}
 		}
 	}
-	return unread(machines, histories), nil
+	return waiting, nil
 }
 
 // replacedSinceImage returns the newest action behind the newest snapshot that may have replaced the disk; nil if there is none.
-func replacedSinceImage(h history) *Action {
+// A history that does not reach to a snapshot is older than the image, and tells nothing.
+func replacedSinceImage(h history) (replaced *Action, reaches bool) {
 	for _, entry := range h.entries {
 		switch {
 		case entry.Action == actionCreateImage:
-			return nil
-		case effectOf(entry) == replaces:
-			return actionOf(entry)
+			return replaced, true
+		case effectOf(entry) == replaces && replaced == nil:
+			replaced = actionOf(entry)
 		}
 	}
-	return nil
+	return nil, false
 }
 
 // keepShot makes the cut's whole snapshot the one that the machine's entry keeps. A machine that has a sealed snapshot keeps

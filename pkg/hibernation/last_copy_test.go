@@ -238,6 +238,7 @@ func TestLateImageOfAnAbandonedCut(t *testing.T) {
 	r.g.Expect(r.snapshots()).To(HaveLen(1))
 	r.hibernate()
 	r.expectAsleep()
+	r.clock.Step(10 * time.Minute)
 	r.resume()
 	r.expectClean()
 }

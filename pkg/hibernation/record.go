@@ -51,6 +51,8 @@ type Record struct {
 	Machines     []*Machine `json:"machines,omitempty"`
 	// Leftovers are snapshots that are needed no more and could not be deleted yet.
 	Leftovers []Leftover `json:"leftovers,omitempty"`
+	// Strays are snapshots that may still appear although their hibernation was rolled back.
+	Strays []Stray `json:"strays,omitempty"`
 
 	unknown unknownFields
 }
@@ -266,7 +268,7 @@ func (r *Record) sortMachines() {
 
 // pinned tells whether the record says anything of the cloud, so that it means nothing anywhere else.
 func (r *Record) pinned() bool {
-	return r.Cut != nil || r.Sealed != nil || len(r.Leftovers) > 0 || len(r.Machines) > 0
+	return r.Cut != nil || r.Sealed != nil || len(r.Leftovers) > 0 || len(r.Strays) > 0 || len(r.Machines) > 0
 }
 
 // wanted returns the machines that the cluster has: all but those that it was seen to do without.

@@ -89,8 +89,12 @@ func (s *Session) discardUnfinished(ctx context.Context) (unsure []string, err e
 	var unfinished []string
 	for _, m := range s.record.inCut() {
 		shots := shotsOf(list, m)
-		if len(shots) == 0 && m.Shot.ID == "" && !s.settle(&m.Shot.Attempt) {
-			unsure = append(unsure, m.Name+": waiting whether its snapshot appears, since the answer to the request is not known")
+		if asked := m.Shot.Asked; len(shots) == 0 && m.Shot.ID == "" && asked != nil {
+			if s.settle(&m.Shot.Attempt) {
+				s.noteStray(m, *asked)
+			} else {
+				unsure = append(unsure, m.Name+": waiting whether its snapshot appears, since the answer to the request is not known")
+			}
 		}
 		if srv, known := servers[m.Name]; known {
 			unfinished = append(unfinished, unfinishedOf(srv, shots)...)
@@ -336,7 +340,7 @@ func (r *Record) leaveCut() {
 func (s *Session) forgive(ctx context.Context) (Progress, error) {
 	r := s.record
 	// What is paused inside the cluster is un-paused when it is well again; until then the record says so.
-	if len(r.Leftovers) > 0 || r.HealthChecks != nil || len(r.Machines) > 0 {
+	if len(r.Leftovers) > 0 || r.HealthChecks != nil || len(r.Machines) > 0 || len(r.Strays) > 0 {
 		if r.Tries != nil {
 			r.Tries = nil
 			return done(), s.save(ctx)

@@ -66,9 +66,10 @@ func (r *Record) atItsLargest() *Record {
 	if r.HealthChecks != nil {
 		out.HealthChecks.unknown = r.HealthChecks.unknown
 	}
-	out.Machines, out.Leftovers = nil, slices.Clone(r.Leftovers)
+	out.Machines, out.Leftovers, out.Strays = nil, slices.Clone(r.Leftovers), slices.Clone(r.Strays)
 	for _, m := range r.Machines {
 		out.Machines = append(out.Machines, m.atItsLargest())
+		out.Strays = append(out.Strays, Stray{Name: SnapshotName(m.Name, cycle), Cycle: cycle, ServerID: longestID(), Until: at})
 		for range leftoversForMachine {
 			out.Leftovers = append(out.Leftovers, Leftover{ID: longestID(), Name: SnapshotName(m.Name, cycle)})
 		}

@@ -28,11 +28,19 @@ func notYet(format string, args ...any) error {
 // stock is takeStock, and an inventory that contradicts itself is one that has to settle.
 func (s *Session) stock(ctx context.Context) (machines []*Machine, waiting []string, err error) {
 	machines, waiting, err = s.takeStock(ctx)
-	var unsettled *unsettledError
-	if errors.As(err, &unsettled) {
-		return nil, []string{unsettled.why}, nil
+	if why := unsettledBecause(err); why != "" {
+		return nil, []string{why}, nil
 	}
 	return machines, waiting, err
+}
+
+// unsettledBecause returns what an error says that has to settle; empty for any other error.
+func unsettledBecause(err error) string {
+	var unsettled *unsettledError
+	if errors.As(err, &unsettled) {
+		return unsettled.why
+	}
+	return ""
 }
 
 // settling waits, before anything of the cluster is touched, for what the inventory has found unsettled. Since when is saved,

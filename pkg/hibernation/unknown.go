@@ -30,6 +30,7 @@ func (o *Observation) kept() *unknownFields     { return &o.unknown }
 func (n *ObservedNode) kept() *unknownFields    { return &n.unknown }
 func (m *ObservedMachine) kept() *unknownFields { return &m.unknown }
 func (s *Signer) kept() *unknownFields          { return &s.unknown }
+func (s *Stray) kept() *unknownFields           { return &s.unknown }
 func (k *Kept) kept() *unknownFields            { return &k.unknown }
 func (h *HealthChecks) kept() *unknownFields    { return &h.unknown }
 
