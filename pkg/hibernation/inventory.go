@@ -21,10 +21,8 @@ func (s *Session) inventory(ctx context.Context) (Progress, error) {
 	if r != nil && (r.Cut != nil || r.Sealed != nil && r.Opened == nil) {
 		return done(), nil
 	}
-	if r != nil && r.Tries != nil {
-		if left := r.Tries.NotBefore.Sub(s.now()); left > 0 {
-			return Progress{}, &Refusal{Message: r.Tries.Why, After: left}
-		}
+	if err := s.tooEarly(); err != nil {
+		return Progress{}, err
 	}
 	if err := s.checkCloud(ctx); err != nil {
 		return Progress{}, err
@@ -44,6 +42,18 @@ func (s *Session) inventory(ctx context.Context) (Progress, error) {
 		return s.settling(ctx, []string{why})
 	}
 	return done(), err
+}
+
+// tooEarly returns the Refusal of the last try while the next one has to wait; nil otherwise.
+func (s *Session) tooEarly() error {
+	if s.record == nil || s.record.Tries == nil {
+		return nil
+	}
+	t := s.record.Tries
+	if left := t.NotBefore.Sub(s.now()); left > 0 {
+		return &Refusal{Message: t.Why, After: left}
+	}
+	return nil
 }
 
 // begin saves the intent: a new cycle, and in it all machines that may run.
