@@ -70,13 +70,16 @@ type Signer struct {
 const RestoredAnnotation = "hibernation.overwinter.io/restored"
 
 // Inherit completes a Node that took the place of an earlier one without anything of it, as one does that its kubelet
-// registers: it gets the labels, annotations and taints that it lacks. It returns false for one that needs nothing.
+// registers: it gets the labels, annotations, taints and pod CIDRs that it lacks. It returns false for one that needs nothing.
 func (n *ObservedNode) Inherit(was ObservedNode) bool {
 	if was.UID == "" || n.UID == was.UID || n.Annotations[RestoredAnnotation] == was.UID {
 		return false
 	}
 	n.Labels, n.Annotations = completed(n.Labels, was.Labels), completed(n.Annotations, was.Annotations)
 	n.Unschedulable = n.Unschedulable || was.Unschedulable
+	if len(n.PodCIDRs) == 0 {
+		n.PodCIDRs = slices.Clone(was.PodCIDRs)
+	}
 	for _, taint := range was.Taints {
 		if !slices.ContainsFunc(n.Taints, func(t corev1.Taint) bool { return t.MatchTaint(&taint) }) {
 			n.Taints = append(n.Taints, taint)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"testing"
 	"time"
 
@@ -218,6 +219,11 @@ func (w *world) machine(name, server string, old ...string) {
 	})
 }
 
+// podCIDR returns the range of a Node's pods, which no other Node has.
+func podCIDR(node string) string {
+	return fmt.Sprintf("10.128.%d.0/24", crc32.ChecksumIEEE([]byte(node))%256)
+}
+
 // node adds a Node as a cluster that wakes shows it.
 func (w *world) node(name, providerID string, changes ...func(*corev1.Node)) *corev1.Node {
 	node := &corev1.Node{
@@ -227,7 +233,7 @@ func (w *world) node(name, providerID string, changes ...func(*corev1.Node)) *co
 			Annotations: map[string]string{"marker": "of " + name},
 		},
 		Spec: corev1.NodeSpec{
-			ProviderID: providerID, PodCIDR: "10.128.0.0/23", PodCIDRs: []string{"10.128.0.0/23"},
+			ProviderID: providerID, PodCIDR: podCIDR(name), PodCIDRs: []string{podCIDR(name)},
 			Taints: []corev1.Taint{
 				{Key: "dedicated", Value: "db", Effect: corev1.TaintEffectNoSchedule},
 				{Key: corev1.TaintNodeUnreachable, Effect: corev1.TaintEffectNoExecute},

@@ -24,7 +24,7 @@ const createTimeout = swapReserve
 
 // node brings one Node of a machine nearer to what it is to be.
 func (r *repair) node(ctx context.Context, m *hibernation.MachineState, name string) {
-	node, was := r.nodes[name], r.plan.Observation.Node(name)
+	node, was := r.nodes[name], r.predecessor(name)
 	switch {
 	case node == nil:
 		r.revive(ctx, m, *was)
@@ -39,6 +39,22 @@ func (r *repair) node(ctx context.Context, m *hibernation.MachineState, name str
 	default:
 		r.swap(ctx, m, node)
 	}
+}
+
+// predecessor returns the Node of that name as it is recorded, without pod CIDRs that another Node has by now; nil if none is
+// recorded.
+func (r *repair) predecessor(name string) *hibernation.ObservedNode {
+	was := r.plan.Observation.Node(name)
+	if was == nil {
+		return nil
+	}
+	free := *was
+	for other, node := range r.nodes {
+		if other != name && slices.ContainsFunc(node.Spec.PodCIDRs, func(cidr string) bool { return slices.Contains(was.PodCIDRs, cidr) }) {
+			free.PodCIDRs = nil
+		}
+	}
+	return &free
 }
 
 // taken tells whether another Node has the providerID of the machine's server already.
@@ -69,12 +85,10 @@ func revived(was hibernation.ObservedNode, providerID string) *corev1.Node {
 			Name: was.Name, Labels: maps.Clone(was.Labels), Annotations: maps.Clone(was.Annotations), Finalizers: slices.Clone(was.Finalizers),
 		},
 		Spec: corev1.NodeSpec{
-			ProviderID: providerID, Unschedulable: was.Unschedulable, Taints: lasting(was.Taints), PodCIDRs: slices.Clone(was.PodCIDRs),
+			ProviderID: providerID, Unschedulable: was.Unschedulable, Taints: lasting(was.Taints),
 		},
 	}
-	if len(was.PodCIDRs) > 0 {
-		node.Spec.PodCIDR = was.PodCIDRs[0]
-	}
+	setPodCIDRs(node, slices.Clone(was.PodCIDRs))
 	mark(node, was.UID)
 	return node
 }
@@ -92,6 +106,15 @@ func successor(node *corev1.Node, providerID string) *corev1.Node {
 	}
 	next.Spec.ProviderID, next.Spec.Taints = providerID, lasting(node.Spec.Taints)
 	return next
+}
+
+// setPodCIDRs gives a Node the ranges of its pods' addresses. The API takes them for a Node that has none, and never changes
+// them (ValidateNodeUpdate in Kubernetes' pkg/apis/core/validation).
+func setPodCIDRs(node *corev1.Node, cidrs []string) {
+	node.Spec.PodCIDRs = cidrs
+	if len(cidrs) > 0 {
+		node.Spec.PodCIDR = cidrs[0]
+	}
 }
 
 func mark(node *corev1.Node, uid string) {
@@ -144,7 +167,7 @@ func (r *repair) complete(ctx context.Context, m *hibernation.MachineState, node
 	}
 }
 
-// inherit completes a Node with what its predecessor had.
+// inherit completes a Node with the properties of its predecessor.
 func inherit(node *corev1.Node, was hibernation.ObservedNode) {
 	is := observedNode(node)
 	if !is.Inherit(was) {
@@ -152,6 +175,7 @@ func inherit(node *corev1.Node, was hibernation.ObservedNode) {
 	}
 	node.Labels, node.Annotations, node.Spec.Unschedulable = is.Labels, is.Annotations, is.Unschedulable
 	node.Spec.Taints = append(node.Spec.Taints, lasting(is.Taints[len(node.Spec.Taints):])...)
+	setPodCIDRs(node, is.PodCIDRs)
 	mark(node, was.UID)
 }
 

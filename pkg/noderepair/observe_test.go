@@ -42,7 +42,7 @@ func TestObserve(t *testing.T) {
 		Taints: m.Spec.Taints, PodCIDRs: m.Spec.PodCIDRs, Finalizers: m.Finalizers,
 	}))
 	w.Expect(o.Nodes[1].Unschedulable).To(BeTrue())
-	w.Expect(o.Nodes[1].PodCIDRs).To(Equal([]string{"10.128.0.0/23"}))
+	w.Expect(o.Nodes[1].PodCIDRs).To(Equal([]string{podCIDR("w-0")}))
 	w.Expect(o.Machines).To(Equal([]hibernation.ObservedMachine{{Name: "m-0", ProviderID: id("a"), Phase: "Running", NodeName: "m-0"}}))
 	w.Expect(o.Signers).To(Equal([]hibernation.Signer{
 		{Name: "openshift-kube-apiserver-operator/kube-apiserver-to-kubelet-signer", NotAfter: time.Date(2027, 11, 20, 9, 0, 0, 0, time.UTC)},

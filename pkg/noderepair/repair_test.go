@@ -29,8 +29,8 @@ func (w *world) expectWhole(name, providerID string) *corev1.Node {
 	w.ExpectWithOffset(1, node.Spec.ProviderID).To(Equal(providerID))
 	w.ExpectWithOffset(1, node.Labels).To(Equal(map[string]string{"kubernetes.io/hostname": name, "mine": "kept"}))
 	w.ExpectWithOffset(1, node.Annotations).To(HaveKeyWithValue("marker", "of "+name))
-	w.ExpectWithOffset(1, node.Spec.PodCIDRs).To(Equal([]string{"10.128.0.0/23"}))
-	w.ExpectWithOffset(1, node.Spec.PodCIDR).To(Equal("10.128.0.0/23"))
+	w.ExpectWithOffset(1, node.Spec.PodCIDRs).To(Equal([]string{podCIDR(name)}))
+	w.ExpectWithOffset(1, node.Spec.PodCIDR).To(Equal(podCIDR(name)))
 	return node
 }
 
@@ -221,11 +221,28 @@ func isCompleted(t *testing.T, providerID string) {
 	w.Expect(node.Annotations).To(HaveKeyWithValue("marker", "its own"), "what it has itself wins")
 	w.Expect(node.Spec.Taints).To(HaveLen(2))
 	w.Expect(node.Spec.Unschedulable).To(BeTrue())
+	w.Expect(node.Spec.PodCIDRs).To(Equal([]string{podCIDR("w-0")}))
+	w.Expect(node.Spec.PodCIDR).To(Equal(podCIDR("w-0")))
 
 	delete(node.Labels, "mine")
 	w.Expect(w.Update(context.Background(), node)).To(Succeed())
 	w.repaired()
 	w.Expect(w.getNode("w-0").Labels).NotTo(HaveKey("mine"), "it is completed once")
+}
+
+// TestPodCIDRsThatAnotherNodeHas are not given twice.
+func TestPodCIDRsThatAnotherNodeHas(t *testing.T) {
+	w := newWorld(t)
+	w.machine("w-0", "new", "old")
+	w.node("w-0", id("old"))
+	w.observe()
+	w.loseNode("w-0")
+	w.node("w-9", id("nine"), func(n *corev1.Node) { n.Spec.PodCIDR, n.Spec.PodCIDRs = podCIDR("w-0"), []string{podCIDR("w-0")} })
+	w.node("w-0", "", func(n *corev1.Node) { n.Spec.PodCIDR, n.Spec.PodCIDRs = "", nil })
+	w.repaired()
+	node := w.getNode("w-0")
+	w.Expect(node.Spec.ProviderID).To(Equal(id("new")))
+	w.Expect(node.Spec.PodCIDRs).To(BeEmpty())
 }
 
 // TestWhatIsLiveWins over what was recorded.

@@ -42,8 +42,6 @@ type inside struct {
 	serving time.Time
 	// caughtUp is until when the controllers have acted.
 	caughtUp time.Time
-	// renewed are the Nodes that their kubelets have registered anew; what addresses their pods have is decided anew then, too.
-	renewed map[string]bool
 	// missing is since when a Node is.
 	missing map[string]time.Time
 }
@@ -51,7 +49,7 @@ type inside struct {
 func providerID(serverID string) string { return "openstack:///" + serverID }
 
 func newInside(g *guest) *inside {
-	i := &inside{shelf: newShelf(), guest: g, first: map[string]client.Object{}, caughtUp: time.Now(), missing: map[string]time.Time{}, renewed: map[string]bool{}}
+	i := &inside{shelf: newShelf(), guest: g, first: map[string]client.Object{}, caughtUp: time.Now(), missing: map[string]time.Time{}}
 	i.serving = time.Now().Add(-time.Hour)
 	for n, name := range g.names() {
 		i.join(n, name)
@@ -234,7 +232,6 @@ func (i *inside) kubelet(name string, now time.Time) {
 	if !up || i.node(name) != nil || now.Before(boots) || now.Sub(boots) >= ticks {
 		return
 	}
-	i.renewed[name] = true
 	i.install(&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}})
 }
 
@@ -347,7 +344,7 @@ func (i *inside) checkNode(w *world, name string) {
 		w.violate("node-lost", "Node %s has the providerID %s, and its server is %s", name, node.Spec.ProviderID, i.guest.server[name])
 	}
 	if !includes(node.Labels, was.Labels) || !includes(node.Annotations, was.Annotations) || node.Spec.Unschedulable != was.Spec.Unschedulable ||
-		!i.renewed[name] && !slices.Equal(node.Spec.PodCIDRs, was.Spec.PodCIDRs) || len(node.Spec.Taints) != len(was.Spec.Taints) {
+		!slices.Equal(node.Spec.PodCIDRs, was.Spec.PodCIDRs) || len(node.Spec.Taints) != len(was.Spec.Taints) {
 		w.violate("node-lost", "Node %s is not as it was: %v %v %+v", name, node.Labels, node.Annotations, node.Spec)
 	}
 	if !i.registered(name) {
