@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"mime"
 	"net/http"
 	"net/url"
@@ -81,8 +80,8 @@ func reason(err error) string {
 }
 
 // decodeObject decodes a whole answer that is small.
-func decodeObject(body io.Reader, into any) error {
-	content, err := readBounded(body, maxItemBody, maxItemHeap)
+func decodeObject(response *http.Response, into any) error {
+	content, err := readBounded(response.Request.Context(), response.Body, maxItemBody, maxItemHeap)
 	if err != nil {
 		return err
 	}

@@ -2,15 +2,17 @@ package openstackclient
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"net/http"
+
+	"github.com/overwinter/overwinter/pkg/bounds"
 )
 
 // A clouds.yaml may lead to any server, so what is read from a cloud is bounded in bytes and in the heap that it takes
-// once it is decoded. The manager's pod may use 512 MiB (config/manager) and has 10 workers (--workers). Each visit reads
-// its lists one after the other and keeps two lists of servers: 10 × 2 × 12 MiB = 240 MiB if all clouds are hostile at
-// once. A cluster of 300 machines, whose record fits into a Secret, takes some 4 MiB for each.
+// once it is decoded. All answers of one visit together have a budget besides (bounds.WithBudget). A cluster of 300
+// machines, whose record fits into a Secret, takes some 4 MiB for a list of its servers.
 const (
 	// maxListBody, maxListItems and maxListHeap bound all pages of a list together.
 	maxListBody  = 6 << 20
@@ -27,10 +29,12 @@ const (
 	maxTokenBody = 1 << 20
 	maxTokenHeap = 8 << 20
 
-	// What decoding costs besides the bytes: a map of one entry, an element of a slice of any, an entry of a list.
-	heapPerObject = 384
-	heapPerValue  = 64
-	heapPerItem   = 2 << 10
+	// heapPerItem is what an entry of a list takes besides what is decoded for it.
+	heapPerItem = 2 << 10
+
+	// maxID and maxURL bound what is kept of a token and its catalog. OpenStack's IDs and names have 255 characters at most.
+	maxID  = 255
+	maxURL = 2 << 10
 )
 
 // oversized says which bound an answer exceeds.
@@ -43,28 +47,9 @@ func tooLarge(what string, most int) error {
 	return oversized(fmt.Sprintf("%s takes more than %d KiB", what, most>>10))
 }
 
-// heapOf returns about how much heap a JSON text takes at most when it is decoded.
-func heapOf(raw []byte) int {
-	heap, quoted, escaped := len(raw), false, false
-	for _, c := range raw {
-		switch {
-		case escaped:
-			escaped = false
-		case quoted:
-			quoted, escaped = c != '"', c == '\\'
-		case c == '"':
-			quoted = true
-		case c == '{':
-			heap += heapPerObject
-		case c == '[' || c == ',':
-			heap += heapPerValue
-		}
-	}
-	return heap
-}
-
-// readBounded reads a whole answer, which takes neither more bytes nor more decoded heap than allowed.
-func readBounded(body io.Reader, size, heap int) ([]byte, error) {
+// readBounded reads a whole answer, which takes neither more bytes nor more decoded heap than allowed, nor than is left of the
+// visit's budget.
+func readBounded(ctx context.Context, body io.Reader, size, heap int) ([]byte, error) {
 	content, err := io.ReadAll(io.LimitReader(body, int64(size)+1))
 	if err != nil {
 		return nil, err
@@ -72,10 +57,19 @@ func readBounded(body io.Reader, size, heap int) ([]byte, error) {
 	if len(content) > size {
 		return nil, tooLarge("it", size)
 	}
-	if heapOf(content) > heap {
+	takes := bounds.HeapOf(content)
+	if takes > heap {
 		return nil, tooLarge("what it holds", heap)
 	}
-	return content, nil
+	return content, spend(ctx, takes)
+}
+
+// spend takes heap from the visit's budget.
+func spend(ctx context.Context, heap int) error {
+	if err := bounds.Spend(ctx, int64(heap)); err != nil {
+		return oversized(err.Error())
+	}
+	return nil
 }
 
 // meter is a reader that fails where it would read past a bound.
@@ -137,7 +131,7 @@ func (t *tokenLimit) RoundTrip(request *http.Request) (*http.Response, error) {
 	if err != nil || response.StatusCode >= 300 {
 		return response, err
 	}
-	content, err := readBounded(response.Body, maxTokenBody, maxTokenHeap)
+	content, err := readBounded(request.Context(), response.Body, maxTokenBody, maxTokenHeap)
 	_ = response.Body.Close()
 	if err != nil {
 		return nil, err

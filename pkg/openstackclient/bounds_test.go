@@ -1,15 +1,21 @@
 package openstackclient
 
 import (
+	"context"
+	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"runtime"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/servers"
 	. "github.com/onsi/gomega"
+
+	"github.com/overwinter/overwinter/pkg/bounds"
 )
 
 // endless is a body that repeats itself.
@@ -146,8 +152,151 @@ func TestS05ClientsThatComeAndGo(t *testing.T) {
 		g.Expect(err).NotTo(HaveOccurred())
 		factory.gateFor(Scope{ProjectID: strconv.Itoa(i)})
 	}
-	g.Expect(factory.clients.entries).To(HaveLen(size))
-	g.Expect(factory.clients.order.Len()).To(Equal(size))
-	g.Expect(factory.gates.entries).To(HaveLen(size))
+	g.Expect(factory.clients.Len()).To(Equal(size))
+	g.Expect(factory.gates.Len()).To(Equal(size))
 	g.Expect(runtime.NumGoroutine()).To(BeNumerically("<=", before+5))
+}
+
+// The clients of Secrets that are as large as a Secret can be take no more memory than those of small ones.
+func TestS05ClientsOfLargeSecrets(t *testing.T) {
+	g := NewWithT(t)
+	factory := NewFactory(FactoryOptions{})
+	large := []byte(goodCloud + "# " + strings.Repeat("x", 400<<10))
+	for i := range 100 {
+		_, err := factory.ClientFor(t.Context(), Credentials{SecretUID: strconv.Itoa(i), SecretVersion: "1", CloudsYAML: large})
+		g.Expect(err).NotTo(HaveOccurred())
+	}
+	g.Expect(factory.clients.Len()).To(And(BeNumerically(">", 10), BeNumerically("<", cacheWeight/len(large)+1)))
+}
+
+// What is in a Secret is bounded before anything is made of it.
+func TestS05LargeSecretsAreRefused(t *testing.T) {
+	for name, test := range map[string]struct {
+		credentials Credentials
+		says        string
+	}{
+		"values":       {Credentials{CloudsYAML: []byte(goodCloud + "x: [" + strings.Repeat("a,", 400<<10) + "]")}, "longer than"},
+		"many values":  {Credentials{CloudsYAML: []byte(goodCloud + "x: [" + strings.Repeat("a,", 100<<10) + "]")}, "too many values"},
+		"certificates": {Credentials{CloudsYAML: []byte(goodCloud), CABundle: make([]byte, maxCABundle+1)}, "more than 512 KiB of certificates"},
+		"auth_url":     {Credentials{CloudsYAML: []byte(strings.Replace(goodCloud, "auth_url: ", "auth_url: http://x/"+strings.Repeat("x", maxURL), 1))}, "auth_url"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			_, err := NewFactory(FactoryOptions{}).ClientFor(t.Context(), test.credentials)
+			g.Expect(KindOf(err)).To(Equal(KindInvalid))
+			g.Expect(err).To(MatchError(ContainSubstring(test.says)))
+			g.Expect(len(err.Error())).To(BeNumerically("<", 400))
+		})
+	}
+}
+
+// The answers to the requests of one visit have one budget, however many they are; the next visit has its own.
+func TestS05AnswersOfOneVisit(t *testing.T) {
+	g := NewWithT(t)
+	cloud := newFakeCloud(t)
+	wide := strings.Replace(serverBody, `"name": "demo"`, `"name": "`+strings.Repeat("x", 200<<10)+`"`, 1)
+	cloud.on("GET /v2.1/servers/"+serverID, answer(200, wide))
+	cloud.on("GET /v2.1/servers/detail", answer(200, `{"servers": [`+strings.Repeat(`{"id": "x"},`, 99)+`{"id": "x"}]}`))
+	client := cloud.client(FactoryOptions{})
+	asks := map[string]func(context.Context) error{
+		"one": func(ctx context.Context) error { _, err := client.GetServer(ctx, ViewFlavorID, serverID); return err },
+		"list": func(ctx context.Context) error {
+			_, err := client.ListServers(ctx, ViewFlavorID, servers.ListOpts{})
+			return err
+		},
+	}
+	for name, ask := range asks {
+		visit, answered := bounds.WithBudget(t.Context(), 1<<20), 0
+		var err error
+		for err == nil && answered < 100 {
+			if err = ask(visit); err == nil {
+				answered++
+			}
+		}
+		g.Expect(answered).To(BeNumerically("~", 4, 1), name)
+		g.Expect(KindOf(err)).To(Equal(KindInvalid), name)
+		g.Expect(err).To(MatchError(And(ContainSubstring("Nova at "+cloud.URL), ContainSubstring("all answers of one visit together take more than 1024 KiB"))), name)
+		g.Expect(ask(bounds.WithBudget(t.Context(), 1<<20))).To(Succeed(), name)
+	}
+	// The token of a visit counts as well.
+	client = cloud.client(FactoryOptions{})
+	_, err := client.Scope(bounds.WithBudget(t.Context(), 100))
+	g.Expect(err).To(MatchError(ContainSubstring("all answers of one visit together")))
+}
+
+// Of a token nothing is kept but itself, where it leads and three URLs, also once it was renewed.
+func TestS05TokensAreNotKept(t *testing.T) {
+	g := NewWithT(t)
+	cloud := newFakeCloud(t)
+	cloud.on("GET /v2.1/servers/"+serverID, answer(200, serverBody))
+	for i := range 1000 {
+		cloud.regions = append(cloud.regions, fmt.Sprintf("Region%04d", i))
+	}
+	cloud.regions = append(cloud.regions, "RegionOne")
+	cloud.urls["image"], cloud.urls["network"] = cloud.URL, cloud.URL
+	credentials := cloud.credentials()
+	credentials.CloudsYAML = append(credentials.CloudsYAML, "    region_name: RegionOne\n"...)
+	const clients = 8
+	factory := NewFactory(FactoryOptions{})
+	ask := func() (all []Client) {
+		for i := range clients {
+			credentials.SecretUID = strconv.Itoa(i)
+			client, err := factory.ClientFor(t.Context(), credentials)
+			g.Expect(err).NotTo(HaveOccurred())
+			_, err = client.GetServer(t.Context(), ViewFlavorID, serverID)
+			g.Expect(err).NotTo(HaveOccurred())
+			all = append(all, client)
+		}
+		cloud.requests = nil
+		return all
+	}
+	for _, renewed := range []bool{false, true} {
+		live, _ := grown(func() []Client {
+			if renewed {
+				cloud.expireTokens()
+			}
+			return ask()
+		})
+		g.Expect(live).To(BeNumerically("<", clients*(256<<10)), "renewed: %v", renewed)
+	}
+}
+
+// IDs, names and URLs of a token are kept as long as the session, and are no longer than OpenStack's.
+func TestS05LongTextsInTokens(t *testing.T) {
+	for name, spoil := range map[string]func(*fakeCloud){
+		"the project's ID": func(f *fakeCloud) { f.project = strings.Repeat("x", maxID+1) },
+		"a region":         func(f *fakeCloud) { f.regions = []string{strings.Repeat("x", maxID+1)} },
+		"an endpoint":      func(f *fakeCloud) { f.urls["compute"] = f.URL + "/" + strings.Repeat("x", maxURL) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			cloud := newFakeCloud(t)
+			spoil(cloud)
+			_, err := cloud.client(FactoryOptions{ReadAttempts: 1}).Scope(t.Context())
+			g.Expect(err).To(HaveOccurred())
+			g.Expect(len(err.Error())).To(BeNumerically("<", 400))
+		})
+	}
+}
+
+// A client of HTTP/2 would buffer megabytes of each answer before anybody reads it.
+func TestS05HTTP1Only(t *testing.T) {
+	g := NewWithT(t)
+	cloud := newFakeCloud(t)
+	var spoken atomic.Value
+	secure := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		spoken.Store(r.Proto)
+		cloud.ServeHTTP(w, r)
+	}))
+	secure.EnableHTTP2 = true
+	secure.StartTLS()
+	t.Cleanup(secure.Close)
+	cloud.URL = secure.URL
+	credentials := cloud.credentials()
+	credentials.CloudsYAML = append(credentials.CloudsYAML, "    verify: false\n"...)
+	client, err := NewFactory(FactoryOptions{}).ClientFor(t.Context(), credentials)
+	g.Expect(err).NotTo(HaveOccurred())
+	_, err = client.Scope(t.Context())
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(spoken.Load()).To(Equal("HTTP/1.1"))
 }

@@ -55,7 +55,7 @@ func (c *openstackClient) endpoints(catalog *tokens.ServiceCatalog, service stri
 			continue
 		}
 		for _, endpoint := range entry.Endpoints {
-			if endpoint.Interface == string(c.cloud.availability) {
+			if endpoint.Interface == string(c.cloud.availability) && len(regionOf(endpoint)) <= maxID {
 				endpoints = append(endpoints, endpoint)
 			}
 		}
@@ -94,6 +94,9 @@ func versioned(endpoint, version string) (string, error) {
 	parsed, err := url.Parse(endpoint)
 	if err != nil {
 		return "", fmt.Errorf("parse the endpoint: %w", err)
+	}
+	if len(endpoint) > maxURL {
+		return "", fmt.Errorf("it is longer than %d bytes", maxURL)
 	}
 	if (parsed.Scheme != "http" && parsed.Scheme != "https") || parsed.Host == "" {
 		return "", fmt.Errorf("%q is not an HTTP URL", endpoint)

@@ -13,6 +13,8 @@ import (
 	"github.com/gophercloud/gophercloud/v2/openstack/utils"
 	"github.com/gophercloud/utils/v2/openstack/clientconfig"
 	"gopkg.in/yaml.v3"
+
+	"github.com/overwinter/overwinter/pkg/bounds"
 )
 
 // noEnvironment is a prefix that no environment variable can have, since the name of one never contains "=":
@@ -46,6 +48,9 @@ func (o onlyThese) LoadPublicCloudsYAML() (map[string]clientconfig.Cloud, error)
 func parseCloud(credentials Credentials) (*cloudConfig, error) {
 	if len(bytes.TrimSpace(credentials.CloudsYAML)) == 0 {
 		return nil, invalidCredentials("the credentials Secret has no key %q or it is empty; put the clouds.yaml of the OpenStack project there", CloudsYAMLKey)
+	}
+	if err := bounds.CheckYAML(credentials.CloudsYAML); err != nil {
+		return nil, invalidCredentials("key %q of the credentials Secret can't be used: %v", CloudsYAMLKey, err)
 	}
 	clouds, insecure, err := decodeClouds(credentials.CloudsYAML)
 	if err != nil {
@@ -197,7 +202,7 @@ func checkAuthType(name string, cloud *clientconfig.Cloud) error {
 // out is the same cloud.
 func (c *cloudConfig) setAuthURL(endpoint string) error {
 	parsed, err := url.Parse(strings.TrimSpace(endpoint))
-	if err != nil || (parsed.Scheme != "http" && parsed.Scheme != "https") || parsed.Host == "" {
+	if err != nil || (parsed.Scheme != "http" && parsed.Scheme != "https") || parsed.Host == "" || len(endpoint) > maxURL {
 		return invalidCloud(c.name, "its auth_url is not the URL of an identity service, like https://keystone.example.com:5000/v3")
 	}
 	if parsed.User != nil {

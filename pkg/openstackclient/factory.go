@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/semaphore"
 	"k8s.io/utils/clock"
 
+	"github.com/overwinter/overwinter/pkg/bounds"
 	"github.com/overwinter/overwinter/pkg/dialguard"
 )
 
@@ -22,8 +23,13 @@ const (
 	defaultCacheSize      = 512
 	// dialTimeout leaves time for another try in a visit.
 	dialTimeout = 10 * time.Second
+	// maxCABundle is twice as large as what all public authorities take.
+	maxCABundle = 512 << 10
 	// maxHeader is far above the headers of any OpenStack service.
 	maxHeader = 64 << 10
+	// cacheWeight bounds the Secrets from which the clients that are kept were made, clientWeight is what each takes besides.
+	cacheWeight  = 32 << 20
+	clientWeight = 16 << 10
 )
 
 // FactoryOptions say how clients talk to clouds. The zero value works.
@@ -65,8 +71,8 @@ type Factory struct {
 	options FactoryOptions
 
 	mu      sync.Mutex
-	clients *lru[clientKey, *openstackClient]
-	gates   *lru[gateKey, *gate]
+	clients *bounds.Cache[clientKey, *openstackClient]
+	gates   *bounds.Cache[gateKey, *gate]
 }
 
 type clientKey struct{ secretUID, secretVersion, cloud string }
@@ -99,8 +105,8 @@ func NewFactory(options FactoryOptions) *Factory {
 	}
 	return &Factory{
 		options: options,
-		clients: newLRU[clientKey, *openstackClient](options.CacheSize),
-		gates:   newLRU[gateKey, *gate](options.CacheSize),
+		clients: bounds.NewCache[clientKey, *openstackClient](options.CacheSize, cacheWeight),
+		gates:   bounds.NewCache[gateKey, *gate](options.CacheSize, cacheWeight),
 	}
 }
 
@@ -114,17 +120,18 @@ func (f *Factory) ClientFor(ctx context.Context, credentials Credentials) (Clien
 	key := clientKey{credentials.SecretUID, credentials.SecretVersion, credentials.Cloud}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if client, ok := f.clients.get(key); ok {
+	if client, ok := f.clients.Get(key); ok {
 		return client, nil
 	}
 	client, err := f.newClient(credentials)
 	if err != nil {
 		return nil, err
 	}
-	stale := f.clients.removeIf(func(k clientKey) bool {
+	stale := f.clients.RemoveIf(func(k clientKey) bool {
 		return k.secretUID == key.secretUID && k.secretVersion != key.secretVersion
 	})
-	for _, old := range append(stale, f.clients.put(key, client)...) {
+	weight := int64(len(credentials.CloudsYAML) + len(credentials.CABundle) + clientWeight)
+	for _, old := range append(stale, f.clients.Put(key, client, weight)...) {
 		old.closeIdleConnections()
 	}
 	return client, nil
@@ -154,6 +161,9 @@ func (f *Factory) transport(cloud *cloudConfig, caBundle []byte) (http.RoundTrip
 	}
 	//nolint:gosec // "verify: false" is the user's own decision about the user's own cloud.
 	tlsConfig := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: cloud.insecure}
+	if len(caBundle) > maxCABundle {
+		return nil, invalidCredentials("the Secret in certificatesSecretRef has more than %d KiB of certificates", maxCABundle>>10)
+	}
 	if len(caBundle) > 0 {
 		pool, err := x509.SystemCertPool()
 		if err != nil {
@@ -164,11 +174,14 @@ func (f *Factory) transport(cloud *cloudConfig, caBundle []byte) (http.RoundTrip
 		}
 		tlsConfig.RootCAs = pool
 	}
+	// A client of HTTP/2 takes megabytes of an answer that nobody has read yet.
+	protocols := &http.Protocols{}
+	protocols.SetHTTP1(true)
 	return &http.Transport{
 		Proxy:               f.options.Proxy,
 		DialContext:         f.options.Guard.Dialer(net.Dialer{Timeout: dialTimeout}),
 		TLSClientConfig:     tlsConfig,
-		ForceAttemptHTTP2:   true,
+		Protocols:           protocols,
 		MaxIdleConnsPerHost: 16,
 		IdleConnTimeout:     90 * time.Second,
 		TLSHandshakeTimeout: 10 * time.Second,
@@ -183,10 +196,10 @@ func (f *Factory) gateFor(scope Scope) *gate {
 	key := gateKey(scope)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if g, ok := f.gates.get(key); ok {
+	if g, ok := f.gates.Get(key); ok {
 		return g
 	}
 	g := newGate(scope.AuthURL, f.options)
-	f.gates.put(key, g)
+	f.gates.Put(key, g, clientWeight)
 	return g
 }

@@ -30,7 +30,7 @@ func TestClientsAreKept(t *testing.T) {
 	g.Expect(get("a", "1", "")).NotTo(BeIdenticalTo(first))
 	second := get("a", "2", "mycloud")
 	g.Expect(second).NotTo(BeIdenticalTo(first))
-	g.Expect(factory.clients.entries).To(HaveLen(2), "all clients of the earlier version are gone")
+	g.Expect(factory.clients.Len()).To(Equal(2), "all clients of the earlier version are gone")
 	g.Expect(get("a", "2", "mycloud")).To(BeIdenticalTo(second))
 }
 
@@ -46,7 +46,7 @@ func TestClientsAreBounded(t *testing.T) {
 	get(2)
 	g.Expect(get(0)).To(BeIdenticalTo(oldest))
 	get(3)
-	g.Expect(factory.clients.entries).To(HaveLen(3))
+	g.Expect(factory.clients.Len()).To(Equal(3))
 	g.Expect(get(0)).To(BeIdenticalTo(oldest), "used last but one")
 	g.Expect(get(1)).NotTo(BeIdenticalTo(second), "used longest ago")
 }
@@ -58,7 +58,7 @@ func TestUnusableCredentialsAreNotKept(t *testing.T) {
 	g.Expect(KindOf(err)).To(Equal(KindInvalid))
 	_, err = factory.ClientFor(t.Context(), Credentials{SecretUID: "a", CloudsYAML: []byte(goodCloud), CABundle: []byte("no PEM")})
 	g.Expect(err).To(MatchError(ContainSubstring("certificatesSecretRef")))
-	g.Expect(factory.clients.entries).To(BeEmpty())
+	g.Expect(factory.clients.Len()).To(BeZero())
 }
 
 func TestCABundleOfSecret(t *testing.T) {

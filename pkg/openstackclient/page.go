@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"github.com/overwinter/overwinter/pkg/bounds"
 )
 
 // allowance is what the rest of a list may take.
@@ -20,6 +22,8 @@ type page[T any] struct {
 	id  func(*T) string
 	// left is what this and all further pages may take.
 	left allowance
+	// spend takes heap from the visit's budget.
+	spend func(heap int) error
 
 	items []T
 	// others are the values beside the list, in the order of keys of their own JSON.
@@ -115,7 +119,7 @@ func (p *page[T]) list() error {
 
 // add decodes an entry of the list.
 func (p *page[T]) add(raw json.RawMessage) error {
-	heap := heapOf(raw)
+	heap := bounds.HeapOf(raw)
 	if heap > maxItemHeap {
 		return tooLarge("an entry", maxItemHeap)
 	}
@@ -124,6 +128,9 @@ func (p *page[T]) add(raw json.RawMessage) error {
 	}
 	if p.left.heap -= heap + heapPerItem; p.left.heap < 0 {
 		return tooLarge("what the list holds", maxListHeap)
+	}
+	if err := p.spend(heap + heapPerItem); err != nil {
+		return err
 	}
 	var item T
 	if err := unmarshal(raw, &item); err != nil {
@@ -142,7 +149,7 @@ func (p *page[T]) other(key string, left *int) error {
 	if err := p.value(&raw, "what stands beside the list", *left); err != nil {
 		return err
 	}
-	if *left -= len(raw) + len(key) + heapPerObject; *left < 0 || heapOf(raw) > maxItemHeap {
+	if *left -= len(raw) + len(key) + heapPerItem; *left < 0 || bounds.HeapOf(raw) > maxItemHeap {
 		return tooLarge("what stands beside the list", maxOther)
 	}
 	p.others[key] = raw

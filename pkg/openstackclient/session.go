@@ -93,17 +93,7 @@ func (c *openstackClient) explainRefusal(failure *Error) {
 // newSession asks for a token, which is the only request, and takes the endpoints from the catalog that comes with it.
 // gophercloud's own constructors of service clients would ask each service for its versions first.
 func (c *openstackClient) newSession(ctx context.Context) (*session, error) {
-	provider, err := openstack.NewClient(c.cloud.auth.IdentityEndpoint)
-	if err != nil {
-		return nil, fmt.Errorf("prepare the identity client: %w", err)
-	}
-	provider.HTTPClient = c.httpClient(c.identityGate)
-	provider.HTTPClient.Transport = &tokenLimit{next: provider.HTTPClient.Transport}
-	auth := c.cloud.auth
-	if err := openstack.AuthenticateV3(ctx, provider, &auth, gophercloud.EndpointOpts{}); err != nil {
-		return nil, err
-	}
-	project, catalog, err := c.readToken(provider)
+	provider, project, catalog, err := c.newToken(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -112,33 +102,51 @@ func (c *openstackClient) newSession(ctx context.Context) (*session, error) {
 		return nil, err
 	}
 	s := &session{scope: Scope{AuthURL: c.cloud.authURL, ProjectID: project, Region: region}}
-	c.guardRenewal(s, provider)
+	c.renewInto(s, provider)
 	// The renewing of the token keeps the gate it was made with.
 	provider.HTTPClient = c.httpClient(c.factory.gateFor(s.scope))
 	return s, c.addServices(s, provider, catalog)
 }
 
-// guardRenewal fails a renewal of the token that leads to another project, as when projects are renamed: its answers would
-// be taken for those of the project that the session began in. The next request begins a session of its own.
-func (c *openstackClient) guardRenewal(s *session, provider *gophercloud.ProviderClient) {
-	renew := provider.ReauthFunc
-	if renew == nil {
+// newToken has Keystone issue a token. The client that it returns keeps the token and nothing else of the answer, which may
+// be large and lives as long as the session does.
+func (c *openstackClient) newToken(ctx context.Context) (*gophercloud.ProviderClient, string, *tokens.ServiceCatalog, error) {
+	provider, err := openstack.NewClient(c.cloud.auth.IdentityEndpoint)
+	if err != nil {
+		return nil, "", nil, fmt.Errorf("prepare the identity client: %w", err)
+	}
+	provider.HTTPClient = c.httpClient(c.identityGate)
+	provider.HTTPClient.Transport = &tokenLimit{next: provider.HTTPClient.Transport}
+	auth := c.cloud.auth
+	auth.AllowReauth = false
+	if err := openstack.AuthenticateV3(ctx, provider, &auth, gophercloud.EndpointOpts{}); err != nil {
+		return nil, "", nil, err
+	}
+	project, catalog, err := c.readToken(provider)
+	provider.SetToken(provider.Token())
+	provider.EndpointLocator = nil
+	return provider, project, catalog, err
+}
+
+// renewInto has the session's token renewed when it has expired. A renewal fails that leads to another project, as when
+// projects are renamed: its answers would be taken for those of the project that the session began in. The next request
+// begins a session of its own.
+func (c *openstackClient) renewInto(s *session, provider *gophercloud.ProviderClient) {
+	if !c.cloud.auth.AllowReauth {
 		return
 	}
 	provider.ReauthFunc = func(ctx context.Context) error {
-		if err := renew(ctx); err != nil {
-			return err
-		}
-		project, _, err := c.readToken(provider)
+		renewed, project, _, err := c.newToken(ctx)
 		if err == nil && project != s.scope.ProjectID {
-			err = unfit("the credentials lead to another project than before")
-		}
-		if err != nil {
 			c.current.CompareAndSwap(s, nil)
 			provider.SetToken("")
-			err = fmt.Errorf("%w: %w", errSessionEnded, err)
+			return fmt.Errorf("%w: %w", errSessionEnded, unfit("the credentials lead to another project than before"))
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		provider.SetToken(renewed.Token())
+		return nil
 	}
 }
 
@@ -165,6 +173,9 @@ func (c *openstackClient) readToken(provider *gophercloud.ProviderClient) (strin
 	}
 	if project == nil || project.ID == "" {
 		return "", nil, &Error{Kind: KindInvalid, Message: "the credentials lead to no project; name one in clouds.yaml"}
+	}
+	if len(project.ID) > maxID {
+		return "", nil, unfit("the ID of the project in it is too long")
 	}
 	catalog, err := result.ExtractServiceCatalog()
 	if err != nil {
