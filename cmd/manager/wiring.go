@@ -47,6 +47,9 @@ func runManager(ctx context.Context, opts *options, logger *log.Logger) error {
 	if err != nil {
 		return err
 	}
+	if err := joinHosts(config); err != nil {
+		return fmt.Errorf("find the hub's API: %w", err)
+	}
 	scheme, err := newScheme()
 	if err != nil {
 		return err
