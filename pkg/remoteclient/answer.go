@@ -21,9 +21,9 @@ const (
 	maxDepth = 64
 )
 
-// bounds are what an answer may hold at most. Clusters are others' machines, and one that sends without end must not fill the
+// answerBounds are what an answer may hold at most. Clusters are others' machines, and one that sends without end must not fill the
 // memory of all. Bytes alone are no bound: three of them, an empty object, may become a kilobyte here.
-type bounds struct {
+type answerBounds struct {
 	// bytes are counted unpacked.
 	bytes int64
 	// values are the objects, lists, and members of both.
@@ -34,8 +34,8 @@ type bounds struct {
 
 // listBounds are those of one page of a list, objectBounds those of any other answer. A Node of OpenShift has some 30 KB and
 // 700 values.
-func listBounds() bounds   { return bounds{bytes: 1 << 20, values: 20_000, items: 500} }
-func objectBounds() bounds { return bounds{bytes: 512 << 10, values: 10_000, items: 500} }
+func listBounds() answerBounds   { return answerBounds{bytes: 1 << 20, values: 20_000, items: 500} }
+func objectBounds() answerBounds { return answerBounds{bytes: 512 << 10, values: 10_000, items: 500} }
 
 // TooLarge says that a cluster's API sends more than is read of it.
 type TooLarge struct{ what string }
@@ -51,7 +51,7 @@ var errNotJSON = errors.New("the cluster's API does not answer in JSON")
 // which a client would understand too, could not be counted.
 type answers struct {
 	inner        http.RoundTripper
-	list, object bounds
+	list, object answerBounds
 }
 
 var _ utilnet.RoundTripperWrapper = answers{}
@@ -120,7 +120,7 @@ type counted struct {
 	//nolint:containedctx // it is the request's.
 	ctx   context.Context
 	body  io.ReadCloser
-	limit bounds
+	limit answerBounds
 	over  error
 
 	bytes         int64

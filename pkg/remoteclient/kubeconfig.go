@@ -12,6 +12,7 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	hivev1 "github.com/overwinter/overwinter/apis/hive/v1"
+	"github.com/overwinter/overwinter/pkg/bounds"
 )
 
 // restConfig reads the kubeconfig in a Secret. Errors of the parser may hold what they could not parse, so none is passed
@@ -21,6 +22,9 @@ func restConfig(secret *corev1.Secret) (*rest.Config, error) {
 	data := secret.Data[hivev1.KubeconfigSecretKey]
 	if len(data) == 0 {
 		return nil, refuse("%s: there is no such key: put the admin kubeconfig there", where)
+	}
+	if err := bounds.CheckYAML(data); err != nil {
+		return nil, refuse("%s: this is no kubeconfig: %v", where, err)
 	}
 	config, err := clientcmd.Load(data)
 	if err != nil {

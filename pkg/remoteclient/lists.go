@@ -10,6 +10,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/overwinter/overwinter/pkg/bounds"
 )
 
 const (
@@ -59,6 +61,9 @@ func (p paging) List(ctx context.Context, list client.ObjectList, opts ...client
 		}
 		if size += kept; size > p.listed {
 			return tooLarge("a list of %s of more than %d bytes", kindOf(list), p.listed)
+		}
+		if err := bounds.Spend(ctx, kept); err != nil {
+			return tooLarge("%v", err)
 		}
 		found, err := itemsOf(page)
 		if err != nil {

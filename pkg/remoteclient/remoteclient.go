@@ -18,7 +18,16 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	hivev1 "github.com/overwinter/overwinter/apis/hive/v1"
+	"github.com/overwinter/overwinter/pkg/bounds"
 	"github.com/overwinter/overwinter/pkg/dialguard"
+)
+
+const (
+	// clientsKept is how many clients are kept, keptWeight how many bytes of memory they may take; clientWeight is what each
+	// takes besides its kubeconfig.
+	clientsKept  = 2048
+	keptWeight   = 64 << 20
+	clientWeight = 64 << 10
 )
 
 // Factory makes clients to clusters.
@@ -52,7 +61,7 @@ func refuse(format string, args ...any) error {
 }
 
 // Clients is a Factory that keeps each client for as long as its Secret, and the URL and the address that override what is
-// in it, stay the same. It is safe for concurrent use.
+// in it, stay the same, and there is room for it. It is safe for concurrent use.
 type Clients struct {
 	secrets   client.Reader
 	userAgent string
@@ -60,7 +69,7 @@ type Clients struct {
 	guard     *dialguard.Guard
 
 	mu   sync.Mutex
-	kept map[place]keptClient
+	kept *bounds.Cache[place, keptClient]
 }
 
 var (
@@ -96,7 +105,7 @@ func Guarded(guard *dialguard.Guard) Option { return func(c *Clients) { c.guard 
 
 // New returns a Factory that reads the Secrets with the given reader and says the given name to the clusters.
 func New(secrets client.Reader, userAgent string, options ...Option) *Clients {
-	c := &Clients{secrets: secrets, userAgent: userAgent, limits: defaultLimits(), kept: map[place]keptClient{}}
+	c := &Clients{secrets: secrets, userAgent: userAgent, limits: defaultLimits(), kept: bounds.NewCache[place, keptClient](clientsKept, keptWeight)}
 	for _, option := range options {
 		option(c)
 	}
@@ -130,15 +139,18 @@ func (c *Clients) ClientAt(ctx context.Context, cd *hivev1.ClusterDeployment, ad
 	at := place{cluster: client.ObjectKeyFromObject(cd), address: address}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if kept, ok := c.kept[at]; ok && kept.origin == from {
+	if kept, ok := c.kept.Get(at); ok && kept.origin == from {
 		return kept.client, nil
 	}
 	made, err := c.make(secret, from)
 	if err != nil {
 		return nil, err
 	}
-	c.drop(at)
-	c.kept[at] = *made
+	weight := clientWeight
+	for _, value := range secret.Data {
+		weight += len(value)
+	}
+	closeAll(c.kept.Put(at, *made, int64(weight)))
 	return made.client, nil
 }
 
@@ -147,15 +159,14 @@ func (c *Clients) Forget(key types.NamespacedName) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, address := range []Address{Primary, Secondary} {
-		c.drop(place{cluster: key, address: address})
+		closeAll(c.kept.Remove(place{cluster: key, address: address}))
 	}
 }
 
-// drop forgets a client. Requests under way are not disturbed.
-func (c *Clients) drop(at place) {
-	if kept, ok := c.kept[at]; ok {
-		utilnet.CloseIdleConnectionsFor(kept.http.Transport)
-		delete(c.kept, at)
+// closeAll closes the connections of clients that are no longer kept. Requests under way are not disturbed.
+func closeAll(dropped []keptClient) {
+	for _, it := range dropped {
+		utilnet.CloseIdleConnectionsFor(it.http.Transport)
 	}
 }
 

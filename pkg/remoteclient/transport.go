@@ -23,7 +23,7 @@ const (
 // limits are what a request may take.
 type limits struct {
 	timeout      time.Duration
-	list, object bounds
+	list, object answerBounds
 	// listed is how many bytes of memory the items of a list may take.
 	listed int64
 }
@@ -35,11 +35,11 @@ func defaultLimits() limits {
 // httpClientFor returns the client that carries the requests, and makes config fit it. It connects to ipOverride, if that is
 // set, whatever the host is, and then directly: a proxy would look for the host by itself. Redirects are not followed: no
 // cluster's API sends any, and the credentials would go along.
-func httpClientFor(config *rest.Config, ipOverride string, bounds limits, guard *dialguard.Guard) (*http.Client, error) {
+func httpClientFor(config *rest.Config, ipOverride string, most limits, guard *dialguard.Guard) (*http.Client, error) {
 	// client-go waits 30 s for a connection, also after whoever asked has gone. With a dialer of its own a client also has
 	// connections of its own: clusters with the same CA do not share any.
-	dial := guard.Dialer(net.Dialer{Timeout: bounds.timeout, KeepAlive: 30 * time.Second})
-	config.Timeout = bounds.timeout
+	dial := guard.Dialer(net.Dialer{Timeout: most.timeout, KeepAlive: 30 * time.Second})
+	config.Timeout = most.timeout
 	config.Dial = dial
 	if ipOverride != "" {
 		config.Dial = dialInstead(dial, ipOverride)
@@ -48,7 +48,7 @@ func httpClientFor(config *rest.Config, ipOverride string, bounds limits, guard 
 	// A client of HTTP/2 takes megabytes that nobody has read yet.
 	config.NextProtos = []string{"http/1.1"}
 	config.Wrap(func(inner http.RoundTripper) http.RoundTripper {
-		return answers{inner: inner, list: bounds.list, object: bounds.object}
+		return answers{inner: inner, list: most.list, object: most.object}
 	})
 	httpClient, err := rest.HTTPClientFor(config)
 	if err != nil {
