@@ -3,11 +3,18 @@ package hibernation
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+
+	"github.com/overwinter/overwinter/pkg/bounds"
 )
 
 // maxRecord is the largest record in bytes: a Secret holds 1 MiB in all.
 const maxRecord = 900 << 10
+
+// maxRecordHeap is how much memory a record may take once it is decoded. Who may write Secrets in a namespace can put anything
+// there. The largest that is written takes half of it: we indent, so that each value has a line.
+const maxRecordHeap = 12 << 20
 
 // encode returns the record as JSON that a person can read. It fails if a Secret could not hold it.
 func encode(r *Record) ([]byte, error) {
@@ -43,6 +50,9 @@ func marshalPlain(r *Record) ([]byte, error) {
 
 // decode reads a record; it fails if the text is malformed or of a version that this code does not know.
 func decode(data []byte) (*Record, error) {
+	if bounds.HeapOf(data) > maxRecordHeap {
+		return nil, errors.New("it holds more than a record can")
+	}
 	if r := decodeOwn(data); r != nil {
 		return r, r.validate()
 	}

@@ -135,8 +135,11 @@ func (e *Engine) saw(key types.NamespacedName, version string, ours bool) sighti
 	return seen
 }
 
+// forget drops all that is remembered of a cluster.
 func (e *Engine) forget(key types.NamespacedName) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	delete(e.watched, key)
+	delete(e.standing, key)
+	e.whole.Delete(key)
 }

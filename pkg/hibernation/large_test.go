@@ -1,12 +1,16 @@
 package hibernation_test
 
 import (
+	"context"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	. "github.com/onsi/gomega"
 	"k8s.io/utils/clock"
+
+	"github.com/overwinter/overwinter/pkg/bounds"
+	"github.com/overwinter/overwinter/pkg/hibernation"
 )
 
 // inTime repeats a verb until it is done, and checks that each pass stays within its budget.
@@ -71,4 +75,21 @@ func TestHundredMachinesThatAreAskedFor(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Nor do the answers to the requests of one pass over the largest cluster that there can be take more than a third of what the
+// controller lets a visit take (24 MiB).
+func TestS05LargestClusterStaysWithinItsBudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, 3, 135, slowCloud)
+		budgeted := func(do verb) verb {
+			return func(s *hibernation.Session, ctx context.Context) (hibernation.Progress, error) {
+				return do(s, bounds.WithBudget(ctx, 8<<20))
+			}
+		}
+		for _, do := range []verb{hibernate, resume, cleanup} {
+			r.inTime(budgeted(do))
+		}
+		r.expectClean()
+	})
 }

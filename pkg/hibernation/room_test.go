@@ -11,6 +11,8 @@ import (
 	"unicode/utf8"
 
 	. "github.com/onsi/gomega"
+
+	"github.com/overwinter/overwinter/pkg/bounds"
 )
 
 // plainestRecord is what a hibernation begins with, at the least.
@@ -81,6 +83,7 @@ func TestS08LargestRecordThatIsAccepted(t *testing.T) {
 		back, err := decode(data)
 		g.Expect(err).NotTo(HaveOccurred(), when)
 		g.Expect(back.Machines).To(HaveLen(most), when)
+		g.Expect(bounds.HeapOf(data)).To(BeNumerically("<", maxRecordHeap/2), when)
 	}
 	at := longestTime()
 	r.Claim = &Claim{Holder: strings.Repeat("h", 300), Seconds: 60, At: at}
