@@ -240,10 +240,14 @@ func (w *world) stop(g Gomega, before map[string]server) {
 // remove removes a cluster of an earlier run.
 func remove(t *testing.T, infraID string) { seed(t, infraID, "--remove") }
 
-// summarize keeps the line with the figures for the end of run.sh's output.
+// summarize keeps a line with figures for the end of run.sh's output.
 func summarize(t *testing.T, line string) {
 	t.Log("e2e: " + line)
 	if path := os.Getenv("OW_E2E_SUMMARY"); path != "" {
-		NewWithT(t).Expect(os.WriteFile(path, []byte("e2e: "+line+"\n"), 0o600)).To(Succeed())
+		file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+		NewWithT(t).Expect(err).NotTo(HaveOccurred())
+		defer file.Close()
+		_, err = fmt.Fprintln(file, "e2e: "+line)
+		NewWithT(t).Expect(err).NotTo(HaveOccurred())
 	}
 }

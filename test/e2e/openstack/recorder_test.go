@@ -34,6 +34,8 @@ import (
 type recorder struct {
 	// authURL is that of Keystone through the recorder.
 	authURL string
+	// listeners are scheme and host of all its listeners.
+	listeners []string
 
 	replace *strings.Replacer
 
@@ -94,6 +96,7 @@ func startRecorder(t *testing.T, c *cloud) *recorder {
 		listener := httptest.NewServer(proxy)
 		t.Cleanup(listener.Close)
 		pairs = append(pairs, origin, listener.URL)
+		r.listeners = append(r.listeners, listener.URL)
 	}
 	r.replace = strings.NewReplacer(pairs...)
 	r.authURL = r.replace.Replace(c.authURL)
