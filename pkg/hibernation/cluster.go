@@ -69,6 +69,54 @@ func (s Summary) Final() bool {
 	return s.Sealed && !s.Cutting && (s.Opened || s.Deleting) && !s.Standing
 }
 
+// Size returns about how many bytes of memory the summary takes.
+func (s Summary) Size() int64 {
+	size := smallStruct
+	for _, m := range s.Machines {
+		size += smallStruct + len(m.Name) + len(m.ServerID) + textsSize(m.OldServerIDs)
+	}
+	if s.Observation == nil {
+		return int64(size)
+	}
+	for i := range s.Observation.Nodes {
+		n := &s.Observation.Nodes[i]
+		size += smallStruct + len(n.Name) + len(n.UID) + len(n.ProviderID) + mapSize(n.Labels) + mapSize(n.Annotations)
+		size += textsSize(n.PodCIDRs) + textsSize(n.Finalizers)
+		for _, taint := range n.Taints {
+			size += smallStruct + len(taint.Key) + len(taint.Value) + len(taint.Effect)
+		}
+	}
+	for _, m := range s.Observation.Machines {
+		size += smallStruct + len(m.Name) + len(m.ProviderID) + len(m.Phase) + len(m.NodeName)
+	}
+	for _, signer := range s.Observation.Signers {
+		size += smallStruct + len(signer.Name)
+	}
+	return int64(size)
+}
+
+// smallStruct is what a struct of some texts takes besides these, smallEntry what a text or two take in a list or a map.
+const (
+	smallStruct = 256
+	smallEntry  = 64
+)
+
+func textsSize(texts []string) int {
+	size := 0
+	for _, text := range texts {
+		size += len(text) + smallEntry
+	}
+	return size
+}
+
+func mapSize(texts map[string]string) int {
+	size := 0
+	for key, value := range texts {
+		size += len(key) + len(value) + smallEntry
+	}
+	return size
+}
+
 // Stage is what a pass is about, for the reason in a condition.
 type Stage string
 

@@ -36,13 +36,27 @@ func readNodes(ctx context.Context, remote client.Reader) (nodes, error) {
 	if err := remote.List(ctx, leaseList, client.InNamespace(corev1.NamespaceNodeLease)); err != nil {
 		return nodes{}, fmt.Errorf("list the Leases of Nodes: %w", err)
 	}
+	return nodes{items: nodeList.Items, leases: renewTimes(leaseList.Items)}, nil
+}
+
+const (
+	// maxLeases is how many Leases are looked at: there are more of them than a record has machines. They are remembered while
+	// a cluster wakes.
+	maxLeases = 1000
+	// maxName is how long a name can be in Kubernetes.
+	maxName = 253
+)
+
+// renewTimes returns when the Leases were last renewed, by their names, which are those of the Nodes.
+func renewTimes(list []coordinationv1.Lease) map[string]time.Time {
 	leases := map[string]time.Time{}
-	for i := range leaseList.Items {
-		if renewed := leaseList.Items[i].Spec.RenewTime; renewed != nil {
-			leases[leaseList.Items[i].Name] = renewed.Time
+	for i := range list {
+		name, renewed := list[i].Name, list[i].Spec.RenewTime
+		if renewed != nil && len(name) <= maxName && len(leases) < maxLeases {
+			leases[name] = renewed.Time
 		}
 	}
-	return nodes{items: nodeList.Items, leases: leases}, nil
+	return leases
 }
 
 // renewed tells whether a Node's Lease was renewed since first contact. The two times are both the Node's own, so no two

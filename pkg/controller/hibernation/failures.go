@@ -77,12 +77,19 @@ func (v *visit) backoff(n int) time.Duration {
 // failed returns the outcome of a visit that ended in an error of the actuator. The machines are left alone until the
 // time that it names.
 func (v *visit) failed(ctx context.Context, state State, err error) Outcome {
-	if ctx.Err() != nil {
-		// The manager is shutting down, or the visit has taken too long; that says nothing of the cluster.
+	if errors.Is(ctx.Err(), context.Canceled) {
+		// The manager is shutting down.
 		return Outcome{After: firstRetry}
 	}
 	v.progressed(ctx)
 	count, lasts := v.memo.failed(v.now)
+	if ctx.Err() != nil {
+		// The visit has taken too long, and can't write a condition any more. A worker that it has kept busy is not kept so all
+		// the time.
+		after := v.bounded(ctx, v.backoff(v.memo.retries), err)
+		v.logger.WithError(err).WithField("retry", after.Round(time.Second).String()).Warn("the visit took too long")
+		return Outcome{After: after}
+	}
 	f := v.failureOf(err, v.memo.retries)
 	f.after = v.bounded(ctx, f.after, err)
 	v.memo.hold(v.cd, v.now.Add(f.after))

@@ -1,6 +1,7 @@
 package hibernation
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"sync"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	hivev1 "github.com/overwinter/overwinter/apis/hive/v1"
+	"github.com/overwinter/overwinter/pkg/bounds"
 	"github.com/overwinter/overwinter/pkg/hibernation"
 )
 
@@ -62,9 +64,6 @@ type memo struct {
 
 	// awake is what is known of the present resume; nil before the machines run.
 	awake *resume
-	// slept is the record of the hibernation that this process saw last, until the cluster is ready again: one that is
-	// undone takes its record with it, and with that the number of Nodes to expect.
-	slept *hibernation.Summary
 }
 
 // resume is what is remembered from the moment on at which the machines run.
@@ -111,23 +110,57 @@ func (m *memo) holds(cd *hivev1.ClusterDeployment, now time.Time) time.Duration 
 
 // fingerprint changes when a person (or a pool) changes the ClusterDeployment, and not when its status does.
 func fingerprint(cd *hivev1.ClusterDeployment) string {
+	// Annotations may be large.
 	type orders struct {
 		Generation          int64
 		Annotations, Labels map[string]string
 	}
 	// A map of strings can always be encoded, in the order of its keys.
 	data, _ := json.Marshal(orders{cd.Generation, cd.Annotations, cd.Labels})
-	return string(data)
+	sum := sha256.Sum256(data)
+	return string(sum[:])
 }
 
 // memory holds the memos. No ClusterDeployment is visited by two workers at once, so a memo needs no lock of its own.
 type memory struct {
 	mu    sync.Mutex
 	memos map[types.NamespacedName]*memo
+	// slept are the records of the hibernations that this process saw last, until the clusters are ready again: one that is
+	// undone takes its record with it, and with that the number of Nodes to expect. Of too many or too large ones the oldest
+	// are forgotten.
+	slept *bounds.Cache[types.NamespacedName, *hibernation.Summary]
 }
 
+const (
+	// sleptKept is of how many clusters the last record is remembered, sleptMemory how many bytes of memory these may take.
+	sleptKept   = 1024
+	sleptMemory = 32 << 20
+)
+
 func newMemory() *memory {
-	return &memory{memos: map[types.NamespacedName]*memo{}}
+	return &memory{
+		memos: map[types.NamespacedName]*memo{},
+		slept: bounds.NewCache[types.NamespacedName, *hibernation.Summary](sleptKept, sleptMemory),
+	}
+}
+
+// lastSlept returns the record of a cluster's last hibernation; nil if it is not known.
+func (m *memory) lastSlept(key types.NamespacedName) *hibernation.Summary {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	record, _ := m.slept.Get(key)
+	return record
+}
+
+// keepSlept remembers the record of a cluster's last hibernation; nil forgets it.
+func (m *memory) keepSlept(key types.NamespacedName, record *hibernation.Summary) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if record == nil {
+		m.slept.Remove(key)
+		return
+	}
+	m.slept.Put(key, record, record.Size())
 }
 
 // of returns the memo of a ClusterDeployment, an empty one at the first visit.
@@ -140,6 +173,7 @@ func (m *memory) of(cd *hivev1.ClusterDeployment) *memo {
 	}
 	fresh := &memo{uid: cd.UID}
 	m.memos[key] = fresh
+	m.slept.Remove(key)
 	return fresh
 }
 
@@ -148,4 +182,5 @@ func (m *memory) forget(key types.NamespacedName) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.memos, key)
+	m.slept.Remove(key)
 }

@@ -4,11 +4,18 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/overwinter/overwinter/pkg/bounds"
 )
 
 // remoteBudget is for how long one visit talks to the cluster itself, altogether: one that does not answer must not keep a
 // worker from others.
 const remoteBudget = 10 * time.Second
+
+// visitMemory is how many bytes of memory the answers to all requests of one visit may take, those of the cloud and those of
+// the cluster itself. The pod of config/manager has 512 MiB and 10 workers. A visit to a cluster of 138 machines, of which the
+// record just fits into a Secret, takes 5 MiB.
+const visitMemory = 24 << 20
 
 // pass is what the verbs of one reconcile share, so that asking after acting costs no further request.
 type pass struct {
@@ -39,8 +46,9 @@ func (p *pass) takeActs() []string {
 type passKey struct{}
 
 // WithPass returns a context by which an actuator's verbs know that they belong to one reconcile of one
-// ClusterDeployment. They are called one after the other.
+// ClusterDeployment. They are called one after the other, and the answers to their requests have one budget of memory.
 func WithPass(ctx context.Context) context.Context {
+	ctx = bounds.WithBudget(ctx, visitMemory)
 	return context.WithValue(ctx, passKey{}, &pass{})
 }
 

@@ -40,13 +40,13 @@ func (v *visit) ready(ctx context.Context) (Outcome, error) {
 		}
 		v.noteRecord(record)
 	}
-	exists := record.Exists
+	exists, slept := record.Exists, v.slept()
 	switch {
-	case !exists && v.memo.slept == nil:
+	case !exists && slept == nil:
 		return v.running(), v.dropFinalizer(ctx)
-	case v.memo.slept != nil && !record.Sealed:
+	case slept != nil && !record.Sealed:
 		paused := record.HealthChecksPaused
-		record = *v.memo.slept
+		record = *slept
 		record.Exists, record.HealthChecksPaused = exists, paused
 	}
 	if pending := v.follow(ctx, record); pending != nil {
@@ -90,7 +90,8 @@ func (v *visit) noClient(err error) *Outcome {
 
 // running is the outcome for a cluster that is ready.
 func (v *visit) running() Outcome {
-	v.memo.awake, v.memo.slept = nil, nil
+	v.memo.awake = nil
+	v.setSlept(nil)
 	return Outcome{State: StateRunning, Message: "The cluster is running", After: revisit}
 }
 

@@ -40,8 +40,8 @@ func (v *visit) start(ctx context.Context) (Outcome, error) {
 	if err := v.remember(ctx); err != nil {
 		return v.failed(ctx, StateFailedToStart, err), nil
 	}
-	if waking && v.memo.slept != nil {
-		v.warnExpired(*v.memo.slept)
+	if slept := v.slept(); waking && slept != nil {
+		v.warnExpired(*slept)
 	}
 	if err := v.actuator.StartMachines(ctx, v.cd, v.Client, v.logger); err != nil {
 		return v.failedToStart(ctx, err), nil
@@ -78,7 +78,7 @@ func (v *visit) record(ctx context.Context) (hibernation.Summary, error) {
 func (v *visit) remember(ctx context.Context) error {
 	record, err := v.record(ctx)
 	if err == nil && (record.Cutting || record.Sealed) {
-		v.memo.slept = &record
+		v.setSlept(&record)
 	}
 	return err
 }

@@ -34,12 +34,12 @@ func (v *visit) stop(ctx context.Context) (Outcome, error) {
 	v.memo.succeeded()
 	if stopped {
 		v.memo.wakeBy = nil
-		if v.memo.slept != nil {
-			v.planWarning(*v.memo.slept)
+		if slept := v.slept(); slept != nil {
+			v.planWarning(*slept)
 		}
 		after, notes := v.asleep(ctx).After, v.notes()
 		// The record has it, and there may be thousands of clusters that sleep.
-		v.memo.slept = nil
+		v.setSlept(nil)
 		return Outcome{State: StateHibernating, Message: "The cluster's machines are stopped" + notes, After: after}, nil
 	}
 	return v.stopping(ctx, waiting), nil

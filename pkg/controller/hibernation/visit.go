@@ -6,9 +6,11 @@ import (
 
 	log "github.com/sirupsen/logrus"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	hivev1 "github.com/overwinter/overwinter/apis/hive/v1"
 	"github.com/overwinter/overwinter/pkg/controller/conditions"
+	"github.com/overwinter/overwinter/pkg/hibernation"
 )
 
 // visit is one reconcile of one ClusterDeployment.
@@ -65,6 +67,15 @@ func (v *visit) outcome(ctx context.Context) (Outcome, error) {
 
 // spread returns the time, or somewhat more, so that clusters that failed together are not tried together.
 func (v *visit) spread(d time.Duration) time.Duration { return v.options.Jitter(d) }
+
+func (v *visit) key() types.NamespacedName {
+	return types.NamespacedName{Namespace: v.cd.Namespace, Name: v.cd.Name}
+}
+
+// slept returns the record of the cluster's last hibernation, which ends when the cluster is ready; nil if it is not known.
+func (v *visit) slept() *hibernation.Summary { return v.memory.lastSlept(v.key()) }
+
+func (v *visit) setSlept(record *hibernation.Summary) { v.memory.keepSlept(v.key(), record) }
 
 func orNothing(verdict *Outcome) Outcome {
 	if verdict == nil {

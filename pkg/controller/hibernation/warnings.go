@@ -104,7 +104,7 @@ func (v *visit) planWarning(record hibernation.Summary) {
 
 // notes says what a person should know of how the cluster was put to sleep, as the end of a message.
 func (v *visit) notes() string {
-	record := v.memo.slept
+	record := v.slept()
 	switch {
 	case record == nil:
 		return ""

@@ -34,8 +34,10 @@ const (
 	// changedRetry is when a visit is repeated whose ClusterDeployment changed under its hands.
 	changedRetry = time.Second
 	jitter       = 0.1
-	// maxNote is how long the text of an event may be, in bytes; the API takes less than 1024.
-	maxNote = 1000
+	// maxMessage and maxNote are the longest texts in a condition and in an event, in bytes. The API takes notes of less
+	// than 1024 bytes.
+	maxMessage = 2048
+	maxNote    = 1000
 
 	// actionProbe is what the events of this controller are about.
 	actionProbe = "Probe"

@@ -110,6 +110,7 @@ func succeed(condition *hivev1.ClusterDeploymentCondition, status corev1.Conditi
 // fail says why the cluster does not answer, unless the condition does so already, in these words.
 func fail(condition *hivev1.ClusterDeploymentCondition, status corev1.ConditionStatus, message string, now time.Time) {
 	const reason = hivev1.UnreachableReasonErrorConnectingToCluster
+	message = conditions.Brief(message, maxMessage)
 	if condition.Status != status || condition.Reason != reason || condition.Message != message {
 		set(condition, status, reason, message, now)
 	}
@@ -117,6 +118,7 @@ func fail(condition *hivev1.ClusterDeploymentCondition, status corev1.ConditionS
 
 // set writes a condition. lastTransitionTime moves with the status alone.
 func set(condition *hivev1.ClusterDeploymentCondition, status corev1.ConditionStatus, reason, message string, now time.Time) {
+	message = conditions.Brief(message, maxMessage)
 	if condition.Status != status {
 		condition.LastTransitionTime = metav1.NewTime(now)
 	}
