@@ -3,6 +3,7 @@ package hibernation
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -118,6 +119,23 @@ func (s *Session) sweepOnce(ctx context.Context) (Progress, error) {
 	return done(), nil
 }
 
+// letGoRenamed drops the leftovers that somebody has given another name: from then on they are theirs, and not ours to delete.
+func (s *Session) letGoRenamed(ctx context.Context) error {
+	list, err := s.ourImages(ctx)
+	if err != nil {
+		return err
+	}
+	names := map[string]string{}
+	for i := range list {
+		names[list[i].ID] = list[i].Name
+	}
+	s.record.Leftovers = slices.DeleteFunc(slices.Clone(s.record.Leftovers), func(l Leftover) bool {
+		name, seen := names[l.ID]
+		return seen && name != l.Name
+	})
+	return nil
+}
+
 // sweep tries to delete each leftover once. What is still in use stays in the record.
 func (s *Session) sweep(ctx context.Context) error {
 	if len(s.record.Leftovers) == 0 {
@@ -127,6 +145,10 @@ func (s *Session) sweep(ctx context.Context) error {
 		return err
 	}
 	if err := s.claim(ctx); err != nil {
+		return err
+	}
+	before := len(s.record.Leftovers)
+	if err := s.letGoRenamed(ctx); err != nil {
 		return err
 	}
 	defer s.changed()
@@ -147,7 +169,7 @@ func (s *Session) sweep(ctx context.Context) error {
 			kept = append(kept, l)
 		}
 	}
-	if len(kept) == len(all) {
+	if len(kept) == before {
 		return failure
 	}
 	s.record.Leftovers = kept

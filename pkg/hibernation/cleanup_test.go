@@ -51,6 +51,24 @@ func TestSnapshotsInUse(t *testing.T) {
 	r.expectClean()
 }
 
+// A leftover that somebody has given another name is his own.
+func TestRenamedLeftoverStays(t *testing.T) {
+	r := newRig(t, 1, 0)
+	r.hibernate()
+	r.resume()
+	r.cloud.SetImagesInUse(true)
+	r.g.Expect(r.until(cleanup)).To(Succeed())
+	left := r.record().Leftovers
+	r.g.Expect(left).To(HaveLen(1))
+	r.cloud.RenameImage(left[0].ID, "mine")
+	r.cloud.SetImagesInUse(false)
+	r.cleanup()
+	img, there := r.cloud.Image(left[0].ID)
+	r.g.Expect(there).To(BeTrue())
+	r.g.Expect(img.Name).To(Equal("mine"))
+	r.g.Expect(r.record()).To(BeNil())
+}
+
 func TestProtectedSnapshot(t *testing.T) {
 	r := newRig(t, 1, 1)
 	r.hibernate()

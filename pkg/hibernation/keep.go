@@ -94,7 +94,7 @@ func (s *Session) keepShot(m *Machine, shots []images.Image, is kept) {
 			m.Snapshot = &Snapshot{Name: img.Name, ID: img.ID, Cycle: m.Shot.Cycle, ServerID: m.ServerID}
 			m.Kept = &Kept{Why: is.why, Replaced: is.replaced}
 		}
-		s.event("Warning", "SnapshotKept", fmt.Sprintf("%s: %s; its snapshot %s (%s) is kept", m.Name, is.why, img.Name, img.ID))
+		s.event("Warning", "SnapshotKept", fmt.Sprintf("%s: %s; its snapshot %s (%s) is kept. %s", m.Name, is.why, img.Name, img.ID, adviceKept))
 	}
 }
 
@@ -116,7 +116,7 @@ func (s *Session) keptRefusal() error {
 		return nil
 	}
 	m := s.record.Machines[0]
-	return &Refusal{Message: fmt.Sprintf("%s: its snapshot %s (%s) of an earlier hibernation may be the last copy of its disk, since %s. Make its server again from that snapshot, on its ports, or repair the server; if the snapshot is needed no more, rename the image", m.Name, m.Snapshot.Name, m.Snapshot.ID, m.keptWhy())}
+	return &Refusal{Message: fmt.Sprintf("%s: its snapshot %s (%s) of an earlier hibernation may be the last copy of its disk, since %s. %s", m.Name, m.Snapshot.Name, m.Snapshot.ID, m.keptWhy(), adviceKept)}
 }
 
 // releaseKept gives up kept snapshots that are needed no more: the machine has a healthy server again, of which nothing shows
@@ -131,15 +131,15 @@ func (s *Session) releaseKept(ctx context.Context) error {
 	}
 	var left []*Machine
 	for _, m := range s.record.Machines {
-		if lives(l, m) {
-			s.record.giveUpAll(m)
-			continue
-		}
 		needed, err := s.keptIsNeeded(ctx, m)
-		if err != nil {
+		switch {
+		case err != nil:
 			return err
-		}
-		if needed {
+		case !needed:
+			// A renamed image is the person's own.
+		case lives(l, m):
+			s.record.giveUpAll(m)
+		default:
 			left = append(left, m)
 		}
 	}

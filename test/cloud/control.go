@@ -172,6 +172,11 @@ func (c *Cloud) SetImageStatus(id, status string) bool {
 	return c.withImage(id, func(img *image) { img.status = status })
 }
 
+// RenameImage has somebody give an image another name.
+func (c *Cloud) RenameImage(id, name string) bool {
+	return c.withImage(id, func(img *image) { img.name = name })
+}
+
 // SetImageProtected sets an image's protection.
 func (c *Cloud) SetImageProtected(id string, protected bool) bool {
 	return c.withImage(id, func(img *image) { img.protected = protected })

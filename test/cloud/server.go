@@ -137,10 +137,11 @@ func (c *Cloud) setVM(s *server, vm string) {
 	if s.runsIn(vm) && s.launched.IsZero() {
 		s.launched = c.now
 	}
+	was, ran := s.vm, s.domain == powerRunning
 	c.setDomain(s, s.powerIn(vm))
-	was := s.vm
+	starts := s.domain == powerRunning && !ran
 	s.vm, s.power, s.updated = vm, s.domain, c.now
-	if kind := eventOf[vm]; kind != "" && was != vm {
+	if kind := eventOf[vm]; kind != "" && (was != vm || starts) {
 		c.notify(kind, s)
 	}
 }

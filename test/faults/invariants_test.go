@@ -324,7 +324,8 @@ func (w *world) guardDelete(c *call, id string, record *hibernation.Record) (str
 		return "intent", "that servers are deleted is not saved"
 	case !c.process.hasReadSeal(id):
 		return "read-back", "the record was not read, and seen to be sealed, in the same visit"
-	case there && !w.lost[w.machine(srv.Name)] && !slices.Contains([]string{"PAUSED", "SHUTOFF", "SOFT_DELETED", "ERROR", "DELETED"}, srv.Status):
+	case there && !w.lost[w.machine(srv.Name)] && !slices.Contains([]string{"PAUSED", "SHUTOFF", "SOFT_DELETED", "ERROR", "DELETED", "MIGRATING"}, srv.Status):
+		// A paused server is moved as it is; guardSnapshots sees one that has run.
 		return "seal", "the server is " + srv.Status
 	}
 	return w.guardSnapshots(c.http.Target, record)

@@ -98,8 +98,10 @@ func (m *meddling) bury() {
 
 var anyOrder = regexp.MustCompile(fmt.Sprintf(`(%s|%s): "([^"]+)"`, regexp.QuoteMeta(hivev1.AnnotationRemakeServer), regexp.QuoteMeta(hivev1.AnnotationLeaveOutServer)))
 
-// obey sets the annotation that a condition asks for, if it is about a machine that something was done to. It returns false.
+// obey sets the annotation that a condition asks for, if it is about a machine that something was done to, and lets go of what is
+// needed no more. It returns false.
 func (m *meddling) obey() bool {
+	m.letGo()
 	id := m.shape.clusters[0]
 	asked := anyOrder.FindStringSubmatch(m.condition(id))
 	if asked == nil {

@@ -7,7 +7,10 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	hivev1 "github.com/overwinter/overwinter/apis/hive/v1"
+	"github.com/overwinter/overwinter/pkg/hibernation"
 	"github.com/overwinter/overwinter/test/cloud"
 )
 
@@ -204,9 +207,20 @@ func (w *world) goOn(m *meddling) {
 	w.until(2*time.Hour, func() bool { return m.over(runningNow) || m.obey() })
 	m.remake()
 	m.revive()
+	if w.keeps() {
+		w.until(2*time.Hour, func() bool { m.letGo(); return !w.keeps() })
+	}
 	w.finish()
 	m.checkVictim()
 	m.checkOrdered()
+}
+
+// keeps tells whether a record holds a machine that is out of its cluster's hibernation, and whose snapshot is kept.
+func (w *world) keeps() bool {
+	return slices.ContainsFunc(w.keys(), func(key types.NamespacedName) bool {
+		r := w.hub.record(key)
+		return r != nil && slices.ContainsFunc(r.Machines, func(m *hibernation.Machine) bool { return m.Kept != nil })
+	})
 }
 
 // reach runs the flow to its end, and if that is to hibernate, wakes the cluster again; each for so long at most.

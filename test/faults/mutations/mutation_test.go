@@ -3,6 +3,7 @@ package mutations
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -24,23 +25,33 @@ type edit struct{ file, function, old, new string }
 
 // rows say which rows of the harness are run: its -test.run, and whether at every point or at a sample.
 type rows struct {
+	// pkg is the package that is tested.
+	pkg  string
 	run  string
 	full bool
 }
 
-func every(run string) rows { return rows{run: run, full: true} }
+const harnessPackage = "./test/faults"
 
-func sample(run string) rows { return rows{run: run} }
+func every(run string) rows { return rows{pkg: harnessPackage, run: run, full: true} }
+
+func sample(run string) rows { return rows{pkg: harnessPackage, run: run} }
+
+// tests are those of another package, for bugs that no run of the harness comes near: the check is the test that fails.
+func tests(dir, run string) rows { return rows{pkg: "./" + strings.TrimSuffix(dir, "/"), run: run} }
 
 const (
 	engine     = "pkg/hibernation/"
 	controller = "pkg/controller/hibernation/"
+	openstack  = "pkg/openstackclient/"
+	clusterAPI = "pkg/remoteclient/"
+	guard      = "pkg/dialguard/"
 	// root is the repository, as seen from here.
 	root = "../../.."
 )
 
 func table() []mutation {
-	return slices.Concat(beforeSeal, behindSeal, waking, always, inside)
+	return slices.Concat(beforeSeal, behindSeal, waking, always, inside, hazards)
 }
 
 // Every mutation can still be made in the source as it is.

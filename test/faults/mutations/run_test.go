@@ -29,7 +29,7 @@ const (
 
 // Each planted bug is found, and by the check that is there for it. Without the bug the same rows pass.
 func TestMutations(t *testing.T) {
-	harness := build(t)
+	binaries := build(t)
 	turns := make(chan struct{}, atOnce)
 	inTurn := func(name string, do func(t *testing.T)) {
 		t.Run(name, func(t *testing.T) {
@@ -41,41 +41,64 @@ func TestMutations(t *testing.T) {
 	}
 	tried := map[rows]bool{}
 	for _, m := range table() {
-		inTurn(m.name, func(t *testing.T) { m.expectFound(t, harness) })
+		inTurn(m.name, func(t *testing.T) { m.expectFound(t, binaries) })
 		if !tried[m.rows] {
 			tried[m.rows] = true
-			inTurn("without "+m.name, func(t *testing.T) { expectSound(t, harness, m.rows) })
+			inTurn("without "+m.name, func(t *testing.T) { expectSound(t, binaries, m.rows) })
 		}
 	}
 }
 
-func (m mutation) expectFound(t *testing.T, harness string) {
+func (m mutation) expectFound(t *testing.T, binaries map[string]string) {
 	t.Helper()
 	g := NewWithT(t)
-	found := run(t, harness, m.name, m.rows)
+	found := run(t, binaries, m.name, m.rows)
 	t.Logf("%s: found by %v in %s", m.name, found.checks, found.row)
-	g.Expect(found.ended).To(BeTrue(), "the harness did not come to its end:\n%s", found.output)
+	g.Expect(found.ended).To(BeTrue(), "the tests did not come to their end:\n%s", found.output)
 	g.Expect(found.passed).To(BeFalse(), "nobody notices the bug")
 	g.Expect(found.checks).To(ContainElement(m.check), found.output)
 }
 
-func expectSound(t *testing.T, harness string, r rows) {
+func expectSound(t *testing.T, binaries map[string]string, r rows) {
 	t.Helper()
 	g := NewWithT(t)
-	found := run(t, harness, "", r)
+	found := run(t, binaries, "", r)
 	g.Expect(found.passed).To(BeTrue(), found.output)
 	g.Expect(found.tried).To(BeTrue(), "no row has such a name:\n%s", found.output)
 }
 
-// build builds the harness with all mutations in it, and returns the path of its binary.
-func build(t *testing.T) string {
+// build builds the tests of each package that a mutation names, with all mutations in them, and returns the paths of the binaries.
+func build(t *testing.T) map[string]string {
+	t.Helper()
+	g := NewWithT(t)
+	dir := t.TempDir()
+	overlay, files := writeOverlay(t, dir)
+	ctx, cancel := context.WithTimeout(t.Context(), buildWithin)
+	defer cancel()
+	binaries := map[string]string{}
+	for _, m := range table() {
+		if binaries[m.rows.pkg] != "" {
+			continue
+		}
+		binary := filepath.Join(dir, flat(m.rows.pkg)+".test")
+		command := exec.CommandContext(ctx, "go", "test", "-c", "-vet=off", "-overlay", overlay, "-o", binary, m.rows.pkg)
+		command.Dir = root
+		output, err := command.CombinedOutput()
+		g.Expect(err).NotTo(HaveOccurred(), "%s can't be built with the mutations:\n%s\n%s", m.rows.pkg, output, blamed(string(output), files))
+		binaries[m.rows.pkg] = binary
+	}
+	return binaries
+}
+
+// writeOverlay writes the files with all mutations in them, and what tells the compiler of them. It returns the path of that, and
+// the files.
+func writeOverlay(t *testing.T, dir string) (string, map[string]string) {
 	t.Helper()
 	g := NewWithT(t)
 	base, err := filepath.Abs(root)
 	g.Expect(err).NotTo(HaveOccurred())
 	files, err := plant(table())
 	g.Expect(err).NotTo(HaveOccurred())
-	dir := t.TempDir()
 	overlay := struct{ Replace map[string]string }{map[string]string{}}
 	for path, text := range files {
 		replacement := filepath.Join(dir, flat(path))
@@ -84,15 +107,9 @@ func build(t *testing.T) string {
 	}
 	data, err := json.Marshal(overlay)
 	g.Expect(err).NotTo(HaveOccurred())
-	overlayFile, binary := filepath.Join(dir, "overlay.json"), filepath.Join(dir, "harness.test")
-	g.Expect(os.WriteFile(overlayFile, data, 0o600)).To(Succeed())
-	ctx, cancel := context.WithTimeout(t.Context(), buildWithin)
-	defer cancel()
-	command := exec.CommandContext(ctx, "go", "test", "-c", "-vet=off", "-overlay", overlayFile, "-o", binary, "./test/faults")
-	command.Dir = base
-	output, err := command.CombinedOutput()
-	g.Expect(err).NotTo(HaveOccurred(), "the harness can't be built with the mutations:\n%s\n%s", output, blamed(string(output), files))
-	return binary
+	path := filepath.Join(dir, "overlay.json")
+	g.Expect(os.WriteFile(path, data, 0o600)).To(Succeed())
+	return path, files
 }
 
 var compileError = regexp.MustCompile(`(?m)^\S*/(\S+\.go):(\d+):`)
@@ -133,13 +150,15 @@ type findings struct {
 }
 
 var (
-	violation = regexp.MustCompile(`(?m)^\s+\w+_test\.go:\d+: \[([\w-]+)\] `)
-	nothing   = regexp.MustCompile(`(?m)^faults: crash-points=0 fault-points=0 schedules=0 `)
-	failedRow = regexp.MustCompile(`go test \./test/faults .*-run='\^([^']+)\$'`)
+	violation  = regexp.MustCompile(`(?m)^\s+\w+_test\.go:\d+: \[([\w-]+)\] `)
+	failedTest = regexp.MustCompile(`(?m)^--- FAIL: (\w+)`)
+	nothing    = regexp.MustCompile(`(?m)^faults: crash-points=0 fault-points=0 schedules=0 `)
+	endedSo    = regexp.MustCompile(`(?m)^(PASS|FAIL)$`)
+	failedRow  = regexp.MustCompile(`go test \./test/faults .*-run='\^([^']+)\$'`)
 )
 
-// run runs rows of the harness with a mutation in force, until the first row in which it is noticed.
-func run(t *testing.T, harness, mutant string, r rows) findings {
+// run runs rows of the harness, or tests, with a mutation in force, until the first in which it is noticed.
+func run(t *testing.T, binaries map[string]string, mutant string, r rows) findings {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), runWithin)
 	defer cancel()
@@ -147,24 +166,35 @@ func run(t *testing.T, harness, mutant string, r rows) findings {
 	if r.full {
 		flags = append(flags, "-every")
 	}
-	command := exec.CommandContext(ctx, harness, flags...)
-	command.Dir = filepath.Join(root, "test", "faults")
+	command := exec.CommandContext(ctx, binaries[r.pkg], flags...)
+	command.Dir = filepath.Join(root, r.pkg)
 	command.Env = append(os.Environ(), mutantEnv+"="+mutant)
 	output, err := command.CombinedOutput()
 	var failed *exec.ExitError
 	if err != nil && !errors.As(err, &failed) {
-		t.Fatalf("the harness can't be run: %v", err)
+		t.Fatalf("%s can't be run: %v", r.pkg, err)
 	}
 	out := findings{passed: err == nil, output: string(output)}
-	out.ended = ctx.Err() == nil && strings.Contains(out.output, "\nfaults: crash-points=")
-	out.tried = out.ended && !nothing.MatchString(out.output)
-	for _, match := range violation.FindAllStringSubmatch(out.output, -1) {
-		if !slices.Contains(out.checks, match[1]) {
-			out.checks = append(out.checks, match[1])
-		}
+	if r.pkg == harnessPackage {
+		out.ended = ctx.Err() == nil && strings.Contains(out.output, "\nfaults: crash-points=")
+		out.tried = out.ended && !nothing.MatchString(out.output)
+		out.note(violation)
+	} else {
+		out.ended = ctx.Err() == nil && endedSo.MatchString(out.output)
+		out.tried = out.ended && !strings.Contains(out.output, "testing: warning: no tests to run")
+		out.note(failedTest)
 	}
 	if match := failedRow.FindStringSubmatch(out.output); match != nil {
 		out.row = match[1]
 	}
 	return out
+}
+
+// note takes down the checks that a pattern finds in the output.
+func (f *findings) note(pattern *regexp.Regexp) {
+	for _, match := range pattern.FindAllStringSubmatch(f.output, -1) {
+		if !slices.Contains(f.checks, match[1]) {
+			f.checks = append(f.checks, match[1])
+		}
+	}
 }
