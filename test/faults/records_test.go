@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -242,9 +243,25 @@ func (w *world) checkDisks(now *hivev1.ClusterDeployment) {
 	})
 }
 
-// bulky is a cluster whose Nodes' annotations make its record so large.
-func bulky(bytes int) shape {
-	return shape{name: "bulky", masters: 1, workers: 3, nodeBytes: bytes / 4, deadline: time.Hour, repeats: true}
+// bulky are clusters whose records are so large: because of their Nodes' annotations, which a record can do without, or of their
+// servers' metadata, which it can't.
+func bulky(bytes int) []shape {
+	s := shape{name: "nodes", masters: 1, workers: 3, nodeBytes: bytes / 4, deadline: time.Hour, repeats: true}
+	m := s
+	m.name, m.nodeBytes, m.seeded = "metadata", 0, func(w *world) { w.describe(bytes / 4) }
+	return []shape{s, m}
+}
+
+// describe gives each server of the cluster so many bytes of metadata, as a record holds them.
+func (w *world) describe(bytes int) {
+	const longest, quotes = 255, 20
+	for _, s := range w.serversOf(infraID) {
+		for i, left := 0, bytes; left > quotes; i++ {
+			key := fmt.Sprintf("note-%04d", i)
+			w.cloud.SetServerMetadata(s.ID, key, strings.Repeat("x", min(longest, left-quotes)))
+			left -= longest + quotes
+		}
+	}
 }
 
 // secretHolds is what a record may have at most.
@@ -257,12 +274,14 @@ func TestS08RecordNearLimit(t *testing.T) {
 		missing = []int{500, 2000, 4000, 6000, 8000, 10000, 12000, 14000, 16000, 18000, 20000, 24000, 28000, 34000, 40000, 60000}
 	}
 	for _, left := range missing {
-		for _, percent := range []int{0, 20} {
-			t.Run(fmt.Sprintf("%d-left-%d", left, percent), func(t *testing.T) {
-				t.Parallel()
-				tried.faults.Add(1)
-				inWorld(t, bulky(secretHolds-left), *first, func(w *world) { w.nearLimit(percent) })
-			})
+		for _, s := range bulky(secretHolds - left) {
+			for _, percent := range []int{0, 20} {
+				t.Run(fmt.Sprintf("%s/%d-left-%d", s.name, left, percent), func(t *testing.T) {
+					t.Parallel()
+					tried.faults.Add(1)
+					inWorld(t, s, *first, func(w *world) { w.nearLimit(percent) })
+				})
+			}
 		}
 	}
 }

@@ -45,12 +45,12 @@ var hazards = []mutation{
 	{
 		name:  "S07-anybody-is-a-twin",
 		edits: []edit{{controller + "openstack_twins.go", "Contend", "other.Spec.Installed && other.Spec.ClusterMetadata != nil && a.CanHandle(other)", "other.Spec.ClusterMetadata != nil && a.CanHandle(other)"}},
-		rows:  every("^TestS07TwinClusterDeployment$/^one$/^resume$"), check: "twin-claim",
+		rows:  tests(controller, "^TestS07WhoIsATwin$"), check: "TestS07WhoIsATwin",
 	},
 	{
 		name:  "S08-no-room-reckoned",
 		edits: []edit{{engine + "room.go", "checkRoom", "size > maxRecord", "len(r.Machines) > 900"}},
-		rows:  every("^TestS08RecordNearLimit$"), check: "never-wakes",
+		rows:  tests(engine, "^TestS08"), check: "TestS08LargestRecordThatIsAccepted",
 	},
 	{
 		name:  "S09-token-for-any-override",
