@@ -1,12 +1,16 @@
 package hibernation
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"reflect"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	. "github.com/onsi/gomega"
 	log "github.com/sirupsen/logrus"
@@ -61,4 +65,24 @@ func TestS05HostileRecords(t *testing.T) {
 			g.Expect(after.TotalAlloc - before.TotalAlloc).To(BeNumerically("<", 1<<20))
 		})
 	}
+}
+
+// TestS05RequestsAtOnce: however many machines a cluster has, a step sends so many requests at once and no more.
+func TestS05RequestsAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := NewWithT(t)
+		s := New(nil, Options{}).Session(Cluster{}, nil, log.New())
+		var under, most atomic.Int64
+		err := s.each(t.Context(), 1000, func(context.Context, int) error {
+			now := under.Add(1)
+			for old := most.Load(); now > old && !most.CompareAndSwap(old, now); old = most.Load() {
+				continue
+			}
+			<-time.After(time.Second)
+			under.Add(-1)
+			return nil
+		})
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(most.Load()).To(BeEquivalentTo(defaultRequests))
+	})
 }

@@ -105,15 +105,20 @@ func (h *hub) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	scheme := runtime.NewScheme()
-	if err := errors.Join(clientgoscheme.AddToScheme(scheme), hivev1.AddToScheme(scheme)); err != nil {
-		return err
-	}
-	if h.WithWatch, err = client.NewWithWatch(h.api.Config, client.Options{Scheme: scheme}); err != nil {
+	if h.WithWatch, err = newHubClient(h.api); err != nil {
 		return err
 	}
 	h.manager, err = h.env.StartManager(ctx, "manager", h.program, kubeconfig,
 		"--leader-elect=true", "--leader-elect-namespace="+leaderNamespace,
 		"--cleanup-after=2s", "--operators-settle=1s")
 	return err
+}
+
+// newHubClient returns a client to a hub as its users have it.
+func newHubClient(api *env.API) (client.WithWatch, error) {
+	scheme := runtime.NewScheme()
+	if err := errors.Join(clientgoscheme.AddToScheme(scheme), hivev1.AddToScheme(scheme)); err != nil {
+		return nil, err
+	}
+	return client.NewWithWatch(api.Config, client.Options{Scheme: scheme})
 }

@@ -49,9 +49,13 @@ type world struct {
 
 // setup says how a world begins.
 type setup struct {
+	// hub is the one that all tests share unless there is another.
+	hub    *hub
 	cloud  cloud.Options
 	seeded bool
-	guest  bool
+	// workers is how many it has beside two masters.
+	workers int
+	guest   bool
 	// settle is the guest's; alterGuest changes its other options.
 	settle     time.Duration
 	alterGuest func(*world, *guest.Options)
@@ -59,6 +63,8 @@ type setup struct {
 	// that are given.
 	credentials       map[string]string
 	address, password string
+	// kubeconfig is that of a cluster which is no guest.
+	kubeconfig string
 	// record is that of an earlier hibernation, if not empty.
 	record string
 	// alter changes the ClusterDeployment before it is made; manifest replaces it.
@@ -80,15 +86,15 @@ func quick() cloud.Latencies { return cloud.TestBedLatencies().Scaled(0.2) }
 
 // newWorld makes a cluster of two masters and two workers that runs, and unless changed says otherwise, is to run.
 func newWorld(t *testing.T, name string, changes ...func(*setup)) *world {
-	s := &setup{cloud: cloud.Options{Latencies: quick()}, seeded: true}
+	s := &setup{hub: shared, cloud: cloud.Options{Latencies: quick()}, seeded: true, workers: 2, kubeconfig: deadEnd}
 	for _, change := range changes {
 		change(s)
 	}
-	w := &world{hub: shared, Gomega: NewWithT(t), t: t, name: name, cloud: cloud.New(s.cloud)}
+	w := &world{hub: s.hub, Gomega: NewWithT(t), t: t, name: name, cloud: cloud.New(s.cloud)}
 	_, stop := w.cloud.Start()
 	t.Cleanup(stop)
 	if s.seeded {
-		w.cluster = w.cloud.SeedCluster(name, 2, 2)
+		w.cluster = w.cloud.SeedCluster(name, 2, s.workers)
 	}
 	w.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})
 	if s.credentials == nil {
@@ -98,7 +104,7 @@ func newWorld(t *testing.T, name string, changes ...func(*setup)) *world {
 		s.credentials = map[string]string{hivev1.CloudsSecretKey: good}
 	}
 	w.create(&corev1.Secret{ObjectMeta: w.meta("credentials"), StringData: s.credentials})
-	kubeconfig := deadEnd
+	kubeconfig := s.kubeconfig
 	if s.guest {
 		kubeconfig = w.startGuest(s)
 	}
