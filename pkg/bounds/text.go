@@ -47,11 +47,9 @@ func CheckYAML(content []byte) error {
 		return errTooManyValues()
 	}
 	var document yaml.Node
-	if yaml.Unmarshal(content, &document) != nil {
-		return nil
-	}
-	counted := map[*yaml.Node]int{}
-	if countValues(&document, counted) > maxYAMLValues {
+	// What is no YAML has no node.
+	_ = yaml.Unmarshal(content, &document)
+	if countValues(&document, map[*yaml.Node]int{}) > maxYAMLValues {
 		return errTooManyValues()
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"mime"
 	"net/http"
 	"net/url"
@@ -80,8 +81,8 @@ func reason(err error) string {
 }
 
 // decodeObject decodes a whole answer that is small.
-func decodeObject(response *http.Response, into any) error {
-	content, err := readBounded(response.Request.Context(), response.Body, maxItemBody, maxItemHeap)
+func decodeObject(body io.Reader, into any) error {
+	content, err := readBounded(body, maxItemBody, maxItemHeap)
 	if err != nil {
 		return err
 	}

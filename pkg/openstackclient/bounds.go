@@ -47,9 +47,8 @@ func tooLarge(what string, most int) error {
 	return oversized(fmt.Sprintf("%s takes more than %d KiB", what, most>>10))
 }
 
-// readBounded reads a whole answer, which takes neither more bytes nor more decoded heap than allowed, nor than is left of the
-// visit's budget.
-func readBounded(ctx context.Context, body io.Reader, size, heap int) ([]byte, error) {
+// readBounded reads a whole answer, which takes neither more bytes nor more decoded heap than allowed.
+func readBounded(body io.Reader, size, heap int) ([]byte, error) {
 	content, err := io.ReadAll(io.LimitReader(body, int64(size)+1))
 	if err != nil {
 		return nil, err
@@ -57,14 +56,14 @@ func readBounded(ctx context.Context, body io.Reader, size, heap int) ([]byte, e
 	if len(content) > size {
 		return nil, tooLarge("it", size)
 	}
-	takes := bounds.HeapOf(content)
-	if takes > heap {
+	if bounds.HeapOf(content) > heap {
 		return nil, tooLarge("what it holds", heap)
 	}
-	return content, spend(ctx, takes)
+	return content, nil
 }
 
-// spend takes heap from the visit's budget.
+// spend takes heap from the visit's budget: for what is read and kept. The answer to a request that has changed something is
+// always read, since nobody would know what became of it.
 func spend(ctx context.Context, heap int) error {
 	if err := bounds.Spend(ctx, int64(heap)); err != nil {
 		return oversized(err.Error())
@@ -131,9 +130,12 @@ func (t *tokenLimit) RoundTrip(request *http.Request) (*http.Response, error) {
 	if err != nil || response.StatusCode >= 300 {
 		return response, err
 	}
-	content, err := readBounded(request.Context(), response.Body, maxTokenBody, maxTokenHeap)
+	content, err := readBounded(response.Body, maxTokenBody, maxTokenHeap)
 	_ = response.Body.Close()
 	if err != nil {
+		return nil, err
+	}
+	if err := spend(request.Context(), bounds.HeapOf(content)); err != nil {
 		return nil, err
 	}
 	response.Body = readCloser{bytes.NewReader(content), http.NoBody}

@@ -218,9 +218,14 @@ func TestS05AnswersOfOneVisit(t *testing.T) {
 		g.Expect(err).To(MatchError(And(ContainSubstring("Nova at "+cloud.URL), ContainSubstring("all answers of one visit together take more than 1024 KiB"))), name)
 		g.Expect(ask(bounds.WithBudget(t.Context(), 1<<20))).To(Succeed(), name)
 	}
+	// What became of a change is always read.
+	cloud.on("POST /v2.1/servers", answer(202, `{"server": {"id": "`+serverID+`"}}`))
+	id, err := client.CreateServer(bounds.WithBudget(t.Context(), 1), CreateServerOpts{CreateOpts: servers.CreateOpts{Name: "x", FlavorRef: "x", ImageRef: "x"}})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(id).To(Equal(serverID))
 	// The token of a visit counts as well.
 	client = cloud.client(FactoryOptions{})
-	_, err := client.Scope(bounds.WithBudget(t.Context(), 100))
+	_, err = client.Scope(bounds.WithBudget(t.Context(), 100))
 	g.Expect(err).To(MatchError(ContainSubstring("all answers of one visit together")))
 }
 
@@ -299,4 +304,34 @@ func TestS05HTTP1Only(t *testing.T) {
 	_, err = client.Scope(t.Context())
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(spoken.Load()).To(Equal("HTTP/1.1"))
+}
+
+func TestS05BoundedHeaders(t *testing.T) {
+	g := NewWithT(t)
+	cloud := newFakeCloud(t)
+	cloud.on("GET /v2.1/servers/"+serverID, func(w http.ResponseWriter, r *http.Request) {
+		for i := range 2 * maxHeader >> 10 {
+			w.Header().Set("X-"+strconv.Itoa(i), strings.Repeat("x", 1<<10))
+		}
+		answer(200, serverBody)(w, r)
+	})
+	_, err := cloud.client(FactoryOptions{ReadAttempts: 1}).GetServer(t.Context(), ViewFlavorID, serverID)
+	g.Expect(KindOf(err)).To(Equal(KindTransient))
+}
+
+// Of an error that has no end only the beginning is read.
+func TestS05BoundedErrors(t *testing.T) {
+	g := NewWithT(t)
+	cloud := newFakeCloud(t)
+	cloud.on("GET /v2.1/servers/"+serverID, func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusBadRequest)
+		_, _ = io.Copy(w, io.LimitReader(&endless{of: `{"badRequest": {"code": 400, "message": "` + strings.Repeat("x", 4<<10)}, 64<<20))
+	})
+	client := cloud.client(FactoryOptions{ReadAttempts: 1})
+	_, err := client.Scope(t.Context())
+	g.Expect(err).NotTo(HaveOccurred())
+	_, allocated := grown(func() error { _, err = client.GetServer(t.Context(), ViewFlavorID, serverID); return err })
+	g.Expect(KindOf(err)).To(Equal(KindInvalid))
+	g.Expect(len(err.Error())).To(BeNumerically("<", 2*maxMessage))
+	g.Expect(allocated).To(BeNumerically("<", 4<<20))
 }

@@ -74,7 +74,7 @@ func (c *openstackClient) CreateServer(ctx context.Context, opts CreateServerOpt
 			return err
 		}
 		return readAnswer(op, response, func(response *http.Response) error {
-			err := decodeObject(response, &answer)
+			err := decodeObject(response.Body, &answer)
 			if err == nil && answer.Server.ID == "" {
 				return unfit("there is no server ID in it")
 			}
@@ -113,7 +113,7 @@ func (c *openstackClient) CreateServerImage(ctx context.Context, id string, opts
 }
 
 func newImageID(response *http.Response) (string, error) {
-	content, err := readBounded(response.Request.Context(), response.Body, maxItemBody, maxItemHeap)
+	content, err := readBounded(response.Body, maxItemBody, maxItemHeap)
 	if err != nil {
 		return "", err
 	}

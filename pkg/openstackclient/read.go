@@ -9,6 +9,8 @@ import (
 	"strconv"
 
 	"github.com/gophercloud/gophercloud/v2"
+
+	"github.com/overwinter/overwinter/pkg/bounds"
 )
 
 // fewestPerPage is below every limit that clouds set to the length of Nova's lists: a shorter list is the last one.
@@ -33,8 +35,11 @@ func (c *openstackClient) read(ctx context.Context, op operation, path string, d
 func one[T any](ctx context.Context, c *openstackClient, op operation, path, key, wanted string, id func(*T) string) (*T, error) {
 	var found *T
 	err := c.read(ctx, op, path, func(response *http.Response) error {
-		content, err := readBounded(response.Request.Context(), response.Body, maxItemBody, maxItemHeap)
+		content, err := readBounded(response.Body, maxItemBody, maxItemHeap)
 		if err != nil {
+			return err
+		}
+		if err := spend(ctx, bounds.HeapOf(content)); err != nil {
 			return err
 		}
 		var answer envelope
@@ -72,7 +77,7 @@ func (c *openstackClient) exists(ctx context.Context, op operation, path, key st
 // needs returns an error unless the answer is an object that has the key.
 func needs(response *http.Response, key string) error {
 	var answer envelope
-	if err := decodeObject(response, &answer); err != nil {
+	if err := decodeObject(response.Body, &answer); err != nil {
 		return err
 	}
 	if len(answer[key]) == 0 {
@@ -135,7 +140,7 @@ func onePage[T any](ctx context.Context, c *openstackClient, op operation, list 
 				return unfit(err.Error())
 			}
 		}
-		made := &page[T]{key: list.key, id: id, left: left, spend: func(heap int) error { return spend(response.Request.Context(), heap) }}
+		made := &page[T]{key: list.key, id: id, left: left, spend: func(heap int) error { return spend(ctx, heap) }}
 		if err := made.decode(response.Body); err != nil {
 			return err
 		}
