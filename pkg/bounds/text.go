@@ -8,8 +8,9 @@ import (
 )
 
 const (
-	// What decoding JSON costs besides the bytes: a map of one entry or a small struct, and an element of a list or a member.
-	heapPerObject = 384
+	// HeapPerObject and heapPerValue are what decoding JSON costs besides the bytes: a map of one entry or a small struct, and an
+	// element of a list or a member.
+	HeapPerObject = 384
 	heapPerValue  = 64
 
 	// maxYAML and maxYAMLValues bound a clouds.yaml and a kubeconfig. Decoding takes some 200 bytes a value.
@@ -29,7 +30,7 @@ func HeapOf(raw []byte) int {
 		case c == '"':
 			quoted = true
 		case c == '{':
-			heap += heapPerObject
+			heap += HeapPerObject
 		case c == '[' || c == ',':
 			heap += heapPerValue
 		}

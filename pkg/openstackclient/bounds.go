@@ -29,9 +29,6 @@ const (
 	maxTokenBody = 1 << 20
 	maxTokenHeap = 8 << 20
 
-	// heapPerItem is what an entry of a list takes besides what is decoded for it.
-	heapPerItem = 2 << 10
-
 	// maxID and maxURL bound what is kept of a token and its catalog. OpenStack's IDs and names have 255 characters at most.
 	maxID  = 255
 	maxURL = 2 << 10

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 
 	"github.com/overwinter/overwinter/pkg/bounds"
 )
@@ -123,13 +124,15 @@ func (p *page[T]) add(raw json.RawMessage) error {
 	if heap > maxItemHeap {
 		return tooLarge("an entry", maxItemHeap)
 	}
+	// The entry itself is no map but a struct in a slice, which has twice the length that it needs at most.
+	heap += 2*int(reflect.TypeFor[T]().Size()) - bounds.HeapPerObject
 	if p.left.items--; p.left.items < 0 {
 		return oversized(fmt.Sprintf("the list has more than %d entries", maxListItems))
 	}
-	if p.left.heap -= heap + heapPerItem; p.left.heap < 0 {
+	if p.left.heap -= heap; p.left.heap < 0 {
 		return tooLarge("what the list holds", maxListHeap)
 	}
-	if err := p.spend(heap + heapPerItem); err != nil {
+	if err := p.spend(heap); err != nil {
 		return err
 	}
 	var item T
@@ -149,7 +152,7 @@ func (p *page[T]) other(key string, left *int) error {
 	if err := p.value(&raw, "what stands beside the list", *left); err != nil {
 		return err
 	}
-	if *left -= len(raw) + len(key) + heapPerItem; *left < 0 || bounds.HeapOf(raw) > maxItemHeap {
+	if *left -= len(raw) + len(key) + bounds.HeapPerObject; *left < 0 || bounds.HeapOf(raw) > maxItemHeap {
 		return tooLarge("what stands beside the list", maxOther)
 	}
 	p.others[key] = raw
