@@ -40,7 +40,7 @@ func TestS01CellDown(t *testing.T) {
 				calls := reference(t, s, f)
 				for n := 1; n <= len(calls); n++ {
 					for j, d := range outages() {
-						if !darkened(s, i, n, j) || s.name == "one" && j%2 == 1 {
+						if !atCall(s, f, n, i+j, 199) || s.name == "one" && j%2 == 1 {
 							continue
 						}
 						t.Run(fmt.Sprintf("%d-%s", n, d.name), func(t *testing.T) {
@@ -55,13 +55,4 @@ func TestS01CellDown(t *testing.T) {
 			})
 		}
 	}
-}
-
-// darkened reports whether a row is tried: of one server and of two in both directions every one with -full.
-func darkened(s shape, flow, n, outage int) bool {
-	switch {
-	case *every:
-		return true
-	}
-	return s.name != "six" && (n*31+outage*17+flow)%199 == 0
 }

@@ -65,7 +65,7 @@ func tryDeaths(t *testing.T, s shape, f flow, points []cloud.KillPoint) {
 	for i, point := range points {
 		for j, lasts := range deadFor() {
 			for _, role := range []string{"master", "worker"}[:1+min(1, s.workers)] {
-				if !*every && (i*5+j*3+len(f.name))%7 != 0 {
+				if !atCall(s, f, i, j, 7) {
 					continue
 				}
 				t.Run(fmt.Sprintf("%s-%s-%s", role, point, lasts), func(t *testing.T) {
@@ -118,7 +118,7 @@ func TestS02SchedulerDies(t *testing.T) {
 		{"compute", func(w *world) { w.cloud.KillCompute("") }},
 	}
 	pick := func(s shape, f flow) bool { return s.name == "one" && f.name != "timer" && f.name != "claim" }
-	eachPoint(t, stride{daily: 37, full: 37}, pick, func(t *testing.T, s shape, f flow, n int, _ []call) {
+	eachPoint(t, stride{daily: 37, full: 3}, pick, func(t *testing.T, s shape, f flow, n int, _ []call) {
 		for i, k := range kills {
 			lasts := deadFor()[(n+i)%len(deadFor())]
 			t.Run(fmt.Sprintf("%d-%s-%s", n, k.name, lasts), func(t *testing.T) {
@@ -146,7 +146,7 @@ func TestS14PausedAndRunning(t *testing.T) {
 		for _, f := range append([]flow{hibernateFlow(s)}, deedFlows(s)[len(flows(s)):]...) {
 			t.Run(s.name+"/"+f.name, func(t *testing.T) {
 				t.Parallel()
-				tryDomains(t, s, f, deeds[:1+s.workers])
+				tryOtherDeeds(t, s, f, deeds[:1+s.workers], 0, 17)
 			})
 		}
 	}
@@ -175,20 +175,4 @@ func domainsRun() []otherDeed {
 		})
 	}
 	return deeds
-}
-
-// tryDomains tries the deeds at the calls of a flow.
-func tryDomains(t *testing.T, s shape, f flow, deeds []otherDeed) {
-	t.Helper()
-	calls := reference(t, s, f)
-	for n := 1; n <= len(calls); n++ {
-		for i, d := range deeds {
-			if !*every && (n+i)%17 != 0 {
-				continue
-			}
-			t.Run(fmt.Sprintf("%d-%s", n, d.name), func(t *testing.T) {
-				inWorld(t, s, *first, func(w *world) { w.meddle(f, d, calls[n-1:]) })
-			})
-		}
-	}
 }

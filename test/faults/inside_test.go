@@ -319,7 +319,7 @@ func (w *world) checkInside() {
 			continue
 		}
 		for _, name := range g.names() {
-			if !w.lost[name] && g.ready(name, now) {
+			if !w.lost[name] && g.ready(name, now) && !w.insideForgotten {
 				g.inside.checkNode(w, name)
 				g.inside.checkMachine(w, name)
 			}

@@ -79,8 +79,8 @@ func (m *meddling) keptOf(name string) bool {
 		if m.machine(rm.Name) != name || rm.Snapshot == nil {
 			return false
 		}
-		_, ok := m.cloud.Image(rm.Snapshot.ID)
-		return ok
+		img, ok := m.cloud.Image(rm.Snapshot.ID)
+		return ok && img.Size > 0
 	})
 }
 

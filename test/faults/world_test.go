@@ -89,7 +89,11 @@ type world struct {
 	// records says that records were meddled with in rows that look for clusters of which half is taken for all; strays are the
 	// images that there were then.
 	records bool
-	strays  map[string]bool
+	// meddledIn is the visit in which a record was meddled with last; insideForgotten says that one was lost which alone knew how
+	// the cluster was inside.
+	meddledIn       int
+	insideForgotten bool
+	strays          map[string]bool
 	// advised is the message by which a person acted last.
 	advised string
 	// claimants are ClusterDeployments beside those of the clusters.
