@@ -2,6 +2,7 @@ package openstackclient
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -88,6 +89,7 @@ func TestS05BoundedLists(t *testing.T) {
 			})
 			g.Expect(found).To(BeNil())
 			g.Expect(KindOf(err)).To(Equal(test.kind), "%v", err)
+			g.Expect(errors.Is(err, ErrTooLarge)).To(Equal(test.kind == KindInvalid))
 			g.Expect(err.Error()).To(ContainSubstring("Nova at " + cloud.URL))
 			g.Expect(len(err.Error())).To(BeNumerically("<", 400))
 			g.Expect(live).To(BeNumerically("<", 8<<20))

@@ -18,7 +18,7 @@ const (
 	// pageSize is how many items are asked for at a time.
 	pageSize = 50
 	// maxListed is how many bytes of memory the items of one list may take. It is enough for some 400 Nodes; the record of a
-	// hibernation holds no more.
+	// hibernation holds a third of that.
 	maxListed = 4 << 20
 	// maxPages ends a list that goes on without items.
 	maxPages = 500

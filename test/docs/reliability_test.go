@@ -1,10 +1,12 @@
 package docs
 
 import (
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -15,6 +17,7 @@ const (
 	root        = "../.."
 	reliability = root + "/docs/reliability.md"
 	flags       = root + "/cmd/manager/options.go"
+	plantedBugs = root + "/test/faults/mutations/hazards_test.go"
 )
 
 // sources returns the text of all Go files of ours, those with tests or the others.
@@ -61,6 +64,24 @@ func TestNamedTestsExist(t *testing.T) {
 			declared += "("
 		}
 		g.Expect(strings.Contains(code, declared)).To(BeTrue(), "there is no %s%s", name[1], name[2])
+	}
+}
+
+// TestHazardsHaveTestsAndPlantedBugs: each of the hazards has a row, a test that is called by its number, and a planted bug.
+func TestHazardsHaveTestsAndPlantedBugs(t *testing.T) {
+	g := NewWithT(t)
+	bugs := read(t, plantedBugs)
+	rows := regexp.MustCompile(`(?m)^\| S(\d+) \|(.*)\|(.*)\|(.*)\|$`).FindAllStringSubmatch(read(t, reliability), -1)
+	g.Expect(rows).To(HaveLen(17))
+	for i, row := range rows {
+		g.Expect(row[1]).To(Equal(strconv.Itoa(i + 1)))
+		g.Expect(row[3]).To(ContainSubstring(fmt.Sprintf("`TestS%02d", i+1)))
+		planted := regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(row[4], -1)
+		g.Expect(planted).NotTo(BeEmpty())
+		for _, bug := range planted {
+			g.Expect(bug[1]).To(HavePrefix(fmt.Sprintf("S%02d-", i+1)))
+			g.Expect(regexp.MustCompile(`name: +"`+regexp.QuoteMeta(bug[1])+`"`).MatchString(bugs)).To(BeTrue(), bug[1])
+		}
 	}
 }
 

@@ -205,6 +205,9 @@ func (a *OpenStackActuator) ask(ctx context.Context, credentials openstackclient
 
 // isFinal reports whether Keystone has said that credentials lead nowhere.
 func isFinal(err error) bool {
+	if errors.Is(err, openstackclient.ErrTooLarge) {
+		return false
+	}
 	switch openstackclient.KindOf(err) {
 	case openstackclient.KindUnauthorized, openstackclient.KindForbidden, openstackclient.KindInvalid, openstackclient.KindNotFound:
 		return true

@@ -59,6 +59,7 @@ func TestS07WhoIsATwin(t *testing.T) {
 	ours := openstackclient.Scope{AuthURL: ourKeystone, ProjectID: "p1", Region: "one"}
 	refused := &openstackclient.Error{Kind: openstackclient.KindUnauthorized}
 	silent := &openstackclient.Error{Kind: openstackclient.KindTransient}
+	large := &openstackclient.Error{Kind: openstackclient.KindInvalid, Cause: openstackclient.ErrTooLarge}
 	for name, tt := range map[string]struct {
 		tenant *hivev1.ClusterDeployment
 		secret *corev1.Secret
@@ -67,15 +68,16 @@ func TestS07WhoIsATwin(t *testing.T) {
 		known  bool
 		asked  int
 	}{
-		"not installed":             {tenant(func(cd *hivev1.ClusterDeployment) { cd.Spec.Installed = false }), credentialsSecret("tenant", ourKeystone), scopedCloud{scope: ours}, 0, false, 0},
-		"no platform":               {tenant(notOnOpenStack), credentialsSecret("tenant", ourKeystone), scopedCloud{scope: ours}, 0, false, 0},
-		"no credentials":            {tenant(), credentialsSecret("elsewhere", ourKeystone), scopedCloud{scope: ours}, 0, false, 0},
-		"useless credentials":       {tenant(), credentialsSecret("tenant", "nonsense"), scopedCloud{scope: ours}, 0, false, 0},
-		"a Keystone of his own":     {tenant(), credentialsSecret("tenant", "https://evil.example.com/v3"), scopedCloud{scope: ours}, 0, false, 0},
-		"refused by our Keystone":   {tenant(), credentialsSecret("tenant", ourKeystone), scopedCloud{err: refused}, 0, false, 1},
-		"another project of ours":   {tenant(), credentialsSecret("tenant", ourKeystone), scopedCloud{scope: openstackclient.Scope{AuthURL: ourKeystone, ProjectID: "p2", Region: "one"}}, 0, false, 1},
-		"the same project":          {tenant(), credentialsSecret("tenant", "https://KEYSTONE.example.com:5000/"), scopedCloud{scope: ours}, 1, true, 1},
-		"our Keystone does not say": {tenant(), credentialsSecret("tenant", ourKeystone), scopedCloud{err: silent}, 1, false, 1},
+		"not installed":               {tenant(func(cd *hivev1.ClusterDeployment) { cd.Spec.Installed = false }), credentialsSecret("tenant", ourKeystone), scopedCloud{scope: ours}, 0, false, 0},
+		"no platform":                 {tenant(notOnOpenStack), credentialsSecret("tenant", ourKeystone), scopedCloud{scope: ours}, 0, false, 0},
+		"no credentials":              {tenant(), credentialsSecret("elsewhere", ourKeystone), scopedCloud{scope: ours}, 0, false, 0},
+		"useless credentials":         {tenant(), credentialsSecret("tenant", "nonsense"), scopedCloud{scope: ours}, 0, false, 0},
+		"a Keystone of his own":       {tenant(), credentialsSecret("tenant", "https://evil.example.com/v3"), scopedCloud{scope: ours}, 0, false, 0},
+		"refused by our Keystone":     {tenant(), credentialsSecret("tenant", ourKeystone), scopedCloud{err: refused}, 0, false, 1},
+		"another project of ours":     {tenant(), credentialsSecret("tenant", ourKeystone), scopedCloud{scope: openstackclient.Scope{AuthURL: ourKeystone, ProjectID: "p2", Region: "one"}}, 0, false, 1},
+		"the same project":            {tenant(), credentialsSecret("tenant", "https://KEYSTONE.example.com:5000/"), scopedCloud{scope: ours}, 1, true, 1},
+		"our Keystone does not say":   {tenant(), credentialsSecret("tenant", ourKeystone), scopedCloud{err: silent}, 1, false, 1},
+		"an answer that is too large": {tenant(), credentialsSecret("tenant", ourKeystone), scopedCloud{err: large}, 1, false, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, credentialsSecret(testNamespace, ourKeystone), tt.secret)

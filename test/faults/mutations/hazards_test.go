@@ -75,7 +75,7 @@ var hazards = []mutation{
 	{
 		name:  "S13-empty-image-taken-for-whole",
 		edits: []edit{{engine + "image_condition.go", "lacksData", "img.SizeBytes <= 0", "img.SizeBytes < 0"}},
-		rows:  tests(engine, "^TestS13ImageWithoutData$"), check: "TestS13ImageWithoutData",
+		rows:  every("^TestS13EmptyImage$/^one$/^hibernate$"), check: "last-copy",
 	},
 	{
 		name:  "S14-power-state-not-read",
