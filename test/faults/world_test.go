@@ -93,7 +93,9 @@ type world struct {
 	// the cluster was inside.
 	meddledIn       int
 	insideForgotten bool
-	strays          map[string]bool
+	// darkened says that a cell has been down.
+	darkened bool
+	strays   map[string]bool
 	// advised is the message by which a person acted last.
 	advised string
 	// claimants are ClusterDeployments beside those of the clusters.
