@@ -39,9 +39,19 @@ func openCloud(ctx context.Context, g Gomega) *cloud {
 	for _, name := range []string{"OS_CLOUD", "OS_CLIENT_CONFIG_FILE", "OW_RIG_STATE"} {
 		g.Expect(os.Getenv(name)).NotTo(BeEmpty(), "%s is not set: use run.sh", name)
 	}
-	section, err := clientconfig.GetCloudFromYAML(&clientconfig.ClientOpts{})
+	return openCloudAs(ctx, g, &clientconfig.ClientOpts{})
+}
+
+// openAdmin returns the cloud as its operators see it.
+func openAdmin(ctx context.Context, g Gomega) *cloud {
+	// The prefix keeps OS_CLOUD out of it.
+	return openCloudAs(ctx, g, &clientconfig.ClientOpts{Cloud: "admin", EnvPrefix: "OW_ADMIN_"})
+}
+
+func openCloudAs(ctx context.Context, g Gomega, opts *clientconfig.ClientOpts) *cloud {
+	section, err := clientconfig.GetCloudFromYAML(opts)
 	g.Expect(err).NotTo(HaveOccurred())
-	provider, err := clientconfig.AuthenticatedClient(ctx, &clientconfig.ClientOpts{})
+	provider, err := clientconfig.AuthenticatedClient(ctx, opts)
 	g.Expect(err).NotTo(HaveOccurred())
 	region := gophercloud.EndpointOpts{Region: section.RegionName}
 	c := &cloud{authURL: section.AuthInfo.AuthURL}

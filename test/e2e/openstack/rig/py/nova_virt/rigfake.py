@@ -2,7 +2,8 @@
 
  - snapshot() goes through libvirt's sequence of task states and uploads real bytes to glance
    (the plain fake driver leaves the image "queued" for ever);
- - pause and unpause change the power state;
+ - pause, unpause, suspend, resume, rescue, cold and live migration change the power state as libvirt's driver does, and
+   the disk goes along (plain: a migration starts a paused guest);
  - guests outlive nova-compute, in whatever moment that dies;
  - a guest's disk holds what it has written (rigdisk.py), a snapshot too, and what is made from one begins with it;
  - knobs, files under $OW_RIG_STATE/knobs/, read at each snapshot (absent means the default):
@@ -63,6 +64,15 @@ class Upload(object):
         return piece + b'\0' * (n - len(piece))
 
 
+# How a guest that does not run is on its hypervisor.
+QUIET = {
+    vm_states.STOPPED: power_state.SHUTDOWN,
+    vm_states.RESIZED: power_state.SHUTDOWN,
+    vm_states.SUSPENDED: power_state.SHUTDOWN,
+    vm_states.RESCUED: power_state.RUNNING,
+}
+
+
 class RigDriver(fake.FakeDriver):
     vcpus = 8000
     memory_mb = 32 * 1024 * 1024
@@ -77,12 +87,26 @@ class RigDriver(fake.FakeDriver):
         if instance.uuid not in self.instances:
             state = power_state.RUNNING
             if not rigdisk.running(instance.uuid):
-                stopped = instance.vm_state == vm_states.STOPPED
-                state = power_state.SHUTDOWN if stopped else power_state.PAUSED
-            self.instances[instance.uuid] = fake.FakeInstance(instance.name, state, instance.uuid)
+                state = QUIET.get(instance.vm_state, power_state.PAUSED)
+            self._arrive(instance, state)
+        return self.instances[instance.uuid]
+
+    def _arrive(self, instance, state):
+        """The guest is on this host from now on."""
+        if instance.uuid not in self.instances:
             self.resources.claim(vcpus=instance.flavor.vcpus, mem=instance.flavor.memory_mb,
                                  disk=instance.flavor.root_gb)
-        return self.instances[instance.uuid]
+        self.instances[instance.uuid] = fake.FakeInstance(instance.name, state, instance.uuid)
+
+    def _leave(self, instance):
+        """The guest is on another host from now on, and so is its disk."""
+        if instance.uuid in self.instances:
+            super().destroy(None, instance, None)
+
+    def _boot_here(self, instance, power_on):
+        self._arrive(instance, power_state.RUNNING if power_on else power_state.SHUTDOWN)
+        if power_on:
+            rigdisk.start(instance.uuid)
 
     def _fetch(self, context, image_id):
         """The first bytes of an image. A server on a volume has none."""
@@ -131,6 +155,41 @@ class RigDriver(fake.FakeDriver):
         guest = self._known(instance)
         rigdisk.start(instance.uuid)
         guest.state = power_state.RUNNING
+
+    def suspend(self, context, instance):
+        guest = self._known(instance)
+        rigdisk.stop(instance.uuid)
+        guest.state = power_state.SHUTDOWN
+
+    def resume(self, context, instance, network_info, block_device_info=None):
+        self.power_on(context, instance, network_info)
+
+    def rescue(self, context, instance, *args, **kwargs):
+        # Another system runs. It writes nothing to the guest's disk unless a person does.
+        self._known(instance).state = power_state.RUNNING
+
+    def unrescue(self, context, instance):
+        self.power_on(context, instance, None)
+
+    def migrate_disk_and_power_off(self, context, instance, *args, **kwargs):
+        self.power_off(instance)
+
+    def finish_migration(self, context, migration, instance, *args, power_on=True, **kwargs):
+        self._boot_here(instance, power_on)
+
+    def finish_revert_migration(self, context, instance, *args, power_on=True, **kwargs):
+        self._boot_here(instance, power_on)
+
+    def confirm_migration(self, context, migration, instance, network_info):
+        if migration.source_compute != migration.dest_compute:
+            self._leave(instance)
+
+    def post_live_migration_at_source(self, context, instance, network_info):
+        self._leave(instance)
+
+    def post_live_migration_at_destination(self, context, instance, *args, **kwargs):
+        # Live: it runs there if it ran here.
+        self._arrive(instance, power_state.RUNNING if rigdisk.running(instance.uuid) else power_state.PAUSED)
 
     def snapshot(self, context, instance, image_id, update_task_state):
         if not rigdisk.there(instance.uuid):
