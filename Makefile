@@ -85,8 +85,12 @@ fuzz: ## Fuzz whatever reads what others wrote, FUZZTIME for each target (30s).
 	FUZZTIME='$(FUZZTIME)' hack/fuzz.sh
 
 .PHONY: e2e-openstack
-e2e-openstack: ## Hibernate and resume a cluster on a real OpenStack on this machine (Debian 12, as root).
+e2e-openstack: ## Run all end-to-end tests on a real OpenStack on this machine (Debian 12, as root; over an hour).
 	test/e2e/openstack/run.sh
+
+.PHONY: e2e-openstack-ci
+e2e-openstack-ci: ## Run the part of them that checks every change (at most 20 minutes on two cores).
+	OW_E2E=ci test/e2e/openstack/run.sh
 
 .PHONY: build
 build: ## Build the manager into bin/.

@@ -3,6 +3,7 @@
 # of its own, runs the OpenStack client's contract suite and the end-to-end test against it, and takes it down again.
 #
 #   KEEP=1 run.sh -run TestCycle     leaves OpenStack up, and uses the one that was left up
+#   OW_E2E=ci run.sh                 leaves the long tests out
 #
 # Exit code 2: it cannot run on this machine; the last line says why.
 set -euo pipefail
@@ -109,5 +110,5 @@ if [ $# = 0 ]; then
     go test -count=1 -timeout 20m -run TestReal ./test/contract/...
 fi
 say "the end-to-end test"
-step go test -tags e2e -count=1 -timeout 60m -v "$@" ./test/e2e/openstack
+step go test -tags e2e -count=1 -timeout 3h -v "$@" ./test/e2e/openstack
 say "passed"
