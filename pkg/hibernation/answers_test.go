@@ -253,3 +253,30 @@ func TestTokenExpiresInTheMiddle(t *testing.T) {
 	r.resume()
 	r.expectClean()
 }
+
+// A pause that got no answer is carried out when the hibernation has been rolled back: nobody else would unpause the server.
+func TestPauseThatIsCarriedOutLate(t *testing.T) {
+	r := newRig(t, 1, 1)
+	r.cloud.AddRule(cloud.Rule{Op: "nova.server.pause", Times: 1, Effect: cloud.ResetBefore()})
+	_, err := r.once(hibernate)
+	r.g.Expect(err).To(HaveOccurred())
+	r.resume()
+	r.g.Expect(r.record().Strays).To(HaveLen(2), "the second request was not sent")
+	r.g.Expect(r.record().Strays[0].Pause).To(BeTrue())
+
+	r.cloud.PauseServer(r.now(master0).ID)
+	r.clock.Step(time.Minute)
+	r.cloud.Settle()
+	r.resume()
+	r.cloud.Settle()
+	r.expectAwake()
+
+	// So late that the cluster counts as running already.
+	r.cloud.PauseServer(r.now(master0).ID)
+	r.cloud.Settle()
+	r.cleanup()
+	r.cloud.Settle()
+	r.expectAwake()
+	r.clock.Step(10 * time.Minute)
+	r.expectClean()
+}

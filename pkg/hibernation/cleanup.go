@@ -33,6 +33,9 @@ func (s *Session) tidyUp(ctx context.Context) (Progress, error) {
 	if err := s.releaseKept(ctx); err != nil {
 		return Progress{}, err
 	}
+	if err := s.undoLatePauses(ctx); err != nil {
+		return Progress{}, err
+	}
 	left, err := s.giveUpStrays(ctx)
 	if err != nil {
 		return Progress{}, err

@@ -1,6 +1,11 @@
 package hibernation
 
-import "github.com/gophercloud/gophercloud/v2/openstack/compute/v2/instanceactions"
+import (
+	"slices"
+	"time"
+
+	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/instanceactions"
+)
 
 // Instance actions in Nova's words (nova/compute/instance_actions.py).
 const (
@@ -86,4 +91,11 @@ func (h history) touching() []instanceactions.InstanceAction {
 		}
 	}
 	return out
+}
+
+// shows reports whether Nova shows that an action was asked for since a moment.
+func (h history) shows(action string, since time.Time) bool {
+	return slices.ContainsFunc(h.entries, func(entry instanceactions.InstanceAction) bool {
+		return entry.Action == action && !entry.StartTime.Before(since)
+	})
 }

@@ -186,7 +186,11 @@ func (r *rig) guardCreate(k *cloud.Call, record *hibernation.Record) string {
 }
 
 // guardStart: nothing runs again before the cut is given up, or its snapshots are in use.
-func guardStart(_ *cloud.Call, record *hibernation.Record) string {
+func guardStart(k *cloud.Call, record *hibernation.Record) string {
+	late := func(stray hibernation.Stray) bool { return stray.Pause && stray.ServerID == k.Target }
+	if record.Cut == nil && slices.ContainsFunc(record.Strays, late) {
+		return ""
+	}
 	if record.Cut == nil && record.Opened != nil || record.Cut != nil && record.Cut.Abandoned && (record.Sealed == nil || record.Opened != nil) {
 		return ""
 	}

@@ -81,7 +81,7 @@ func TestHundredMachinesThatAreAskedFor(t *testing.T) {
 // controller lets a visit take (24 MiB).
 func TestS05LargestClusterStaysWithinItsBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, 3, 135, slowCloud)
+		r := newRig(t, 3, 132, slowCloud)
 		budgeted := func(do verb) verb {
 			return func(s *hibernation.Session, ctx context.Context) (hibernation.Progress, error) {
 				return do(s, bounds.WithBudget(ctx, 8<<20))

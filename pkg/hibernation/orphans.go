@@ -134,6 +134,9 @@ func (s *Session) startNothing(ctx context.Context) (Progress, error) {
 		s.engine.noteEnd(s.key(), true)
 		return done(), nil
 	}
+	if err := s.undoLatePauses(ctx); err != nil {
+		return Progress{}, err
+	}
 	return s.forgive(ctx)
 }
 

@@ -29,6 +29,9 @@ func (s *Session) pause(ctx context.Context) (Progress, error) {
 	if len(todo) == 0 && len(waiting) == 0 {
 		return done(), nil
 	}
+	if err := s.intendPauses(ctx, todo); err != nil {
+		return Progress{}, err
+	}
 	for _, group := range byRole(todo) {
 		if err := s.act(ctx, group, s.pauseOne); err != nil {
 			return Progress{}, err
@@ -38,6 +41,15 @@ func (s *Session) pause(ctx context.Context) (Progress, error) {
 		waiting = append(waiting, m.Name+": being paused")
 	}
 	return s.pending(StageStopping, s.soon(), waiting), nil
+}
+
+// intendPauses saves, before the first request is sent, that servers are paused.
+func (s *Session) intendPauses(ctx context.Context, todo []*Machine) error {
+	if s.record.Cut.Pausing || len(todo) == 0 {
+		return nil
+	}
+	s.record.Cut.Pausing = true
+	return s.save(ctx)
 }
 
 func (s *Session) checkDeadline() error {

@@ -51,7 +51,7 @@ type Record struct {
 	Machines     []*Machine `json:"machines,omitempty"`
 	// Leftovers are snapshots that are needed no more and could not be deleted yet.
 	Leftovers []Leftover `json:"leftovers,omitempty"`
-	// Strays are snapshots that may still appear although their hibernation was rolled back.
+	// Strays are snapshots and pauses that may still come about although their hibernation was rolled back.
 	Strays []Stray `json:"strays,omitempty"`
 
 	unknown unknownFields
@@ -70,6 +70,8 @@ type Claim struct {
 type Cut struct {
 	Cycle     string    `json:"cycle"`
 	StartedAt time.Time `json:"startedAt"`
+	// Pausing is saved before the first server is asked to be paused: from then on a pause may be carried out, however late.
+	Pausing bool `json:"pausing,omitempty"`
 	// Shooting is saved before the first snapshot is asked for: from then on no server may run until the seal.
 	Shooting bool `json:"shooting,omitempty"`
 	// Abandoned is saved before the first server is unpaused; such a cut is never sealed.

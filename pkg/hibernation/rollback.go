@@ -299,6 +299,9 @@ func (s *Session) forgetCut(ctx context.Context) (Progress, error) {
 	if len(waiting) > 0 {
 		return s.pending(StageRollingBack, s.soon(), waiting), nil
 	}
+	if err := s.notePauses(ctx, machines); err != nil {
+		return Progress{}, err
+	}
 	for i, m := range machines {
 		if why, kept := keep[m]; kept {
 			s.keepShot(m, shots[i], why)

@@ -51,7 +51,7 @@ func (r *Record) atItsLargest() *Record {
 	at := longestTime()
 	text, cycle := strings.Repeat("x", maxText), at.Format(cycleLayout)
 	out.Claim = &Claim{Holder: text, Seconds: 1 << 30, At: at}
-	out.Cut = &Cut{Cycle: cycle, StartedAt: at, Shooting: true, Abandoned: true, Why: text, Counted: true}
+	out.Cut = &Cut{Cycle: cycle, StartedAt: at, Pausing: true, Shooting: true, Abandoned: true, Why: text, Counted: true}
 	out.Sealed = &Seal{Cycle: cycle, At: at}
 	out.Deleting, out.Opened, out.Done, out.WaitingSince = &at, &at, &at, &at
 	out.LastCycle, out.Unobserved = cycle, text
@@ -69,7 +69,8 @@ func (r *Record) atItsLargest() *Record {
 	out.Machines, out.Leftovers, out.Strays = nil, slices.Clone(r.Leftovers), slices.Clone(r.Strays)
 	for _, m := range r.Machines {
 		out.Machines = append(out.Machines, m.atItsLargest())
-		out.Strays = append(out.Strays, Stray{Name: SnapshotName(m.Name, cycle), Cycle: cycle, ServerID: longestID(), Until: at})
+		out.Strays = append(out.Strays, Stray{Name: SnapshotName(m.Name, cycle), Cycle: cycle, ServerID: longestID(), Until: at},
+			Stray{ServerID: longestID(), Pause: true, Until: at})
 		for range leftoversForMachine {
 			out.Leftovers = append(out.Leftovers, Leftover{ID: longestID(), Name: SnapshotName(m.Name, cycle)})
 		}

@@ -4,17 +4,27 @@ import (
 	"context"
 	"slices"
 	"time"
+
+	"github.com/overwinter/overwinter/pkg/openstackclient"
 )
 
-// strayFor is how long after its request a snapshot may still appear that was never answered: a proxy or a queue can carry the
-// request out when its sender has long given up.
-const strayFor = 10 * time.Minute
+const (
+	// strayFor is how long after its request something may still come about that was never answered: a proxy or a queue can
+	// carry the request out when its sender has long given up.
+	strayFor = 10 * time.Minute
+	// strayPausesEvery is how often it is looked whether a server was paused that late: its cluster runs without it meanwhile.
+	strayPausesEvery = time.Minute
+	// maxSkew is how far Nova's clock may be from ours; the tries of one cluster are further apart.
+	maxSkew = 5 * time.Minute
+)
 
-// Stray is a snapshot of a hibernation that was rolled back, whose request got no answer and whose image was not seen.
+// Stray is a snapshot or a pause of a hibernation that was rolled back, whose request got no answer and which was not seen.
 type Stray struct {
-	Name     string `json:"name"`
-	Cycle    string `json:"cycle"`
+	// Name and Cycle are the snapshot's; empty for a pause.
+	Name     string `json:"name,omitempty"`
+	Cycle    string `json:"cycle,omitempty"`
 	ServerID string `json:"serverID"`
+	Pause    bool   `json:"pause,omitempty"`
 	// Until is when the image is looked for a last time.
 	Until time.Time `json:"until"`
 
@@ -23,10 +33,67 @@ type Stray struct {
 
 // noteStray remembers that a machine's snapshot may still appear. The record holds the latest of each server.
 func (s *Session) noteStray(m *Machine, asked time.Time) {
-	r := s.record
-	r.Strays = slices.DeleteFunc(r.Strays, func(old Stray) bool { return old.ServerID == m.ServerID })
-	r.Strays = append(r.Strays, Stray{Name: m.Shot.Name, Cycle: m.Shot.Cycle, ServerID: m.ServerID, Until: asked.Add(strayFor).UTC()})
+	s.record.noteStray(Stray{Name: m.Shot.Name, Cycle: m.Shot.Cycle, ServerID: m.ServerID, Until: asked.Add(strayFor).UTC()})
 	s.dirty = true
+}
+
+func (r *Record) noteStray(stray Stray) {
+	r.Strays = slices.DeleteFunc(r.Strays, func(old Stray) bool { return old.ServerID == stray.ServerID && old.Pause == stray.Pause })
+	r.Strays = append(r.Strays, stray)
+}
+
+// notePauses remembers the servers whose pause may still be carried out: the cut asked for it, and Nova's history does not show
+// it.
+func (s *Session) notePauses(ctx context.Context, machines []*Machine) error {
+	cut := s.record.Cut
+	if !cut.Pausing || s.dropping {
+		return nil
+	}
+	ran := slices.DeleteFunc(slices.Clone(machines), func(m *Machine) bool { return m.Before != statusActive })
+	histories, err := s.histories(ctx, ran)
+	if err != nil {
+		return err
+	}
+	for _, m := range ran {
+		if !histories[m.ServerID].shows(actionPause, cut.StartedAt.Add(-maxSkew)) {
+			s.record.noteStray(Stray{ServerID: m.ServerID, Pause: true, Until: s.now().Add(strayFor).UTC()})
+		}
+	}
+	return nil
+}
+
+// undoLatePauses unpauses the servers whose pause was carried out after its hibernation had been rolled back.
+func (s *Session) undoLatePauses(ctx context.Context) error {
+	var late []*openstackclient.Server
+	for _, stray := range s.record.Strays {
+		if !stray.Pause {
+			continue
+		}
+		srv, err := s.server(ctx, stray.ServerID)
+		if err != nil {
+			return err
+		}
+		if conditionOf(srv) == paused && srv.TaskState == "" {
+			late = append(late, srv)
+		}
+	}
+	if len(late) == 0 {
+		return nil
+	}
+	if err := s.checkCloud(ctx); err != nil {
+		return err
+	}
+	if err := s.claim(ctx); err != nil {
+		return err
+	}
+	defer s.changed()
+	return s.each(ctx, len(late), func(ctx context.Context, i int) error {
+		if err := s.inTime(); err != nil {
+			return err
+		}
+		s.log.WithField("server", late[i].Name).Warn("the server was paused after the hibernation had been rolled back; it is unpaused")
+		return s.bringBack(ctx, late[i])
+	})
 }
 
 // giveUpStrays gives up the strays that have appeared, once the last of them is due. It returns how long that is away.
@@ -37,6 +104,9 @@ func (s *Session) giveUpStrays(ctx context.Context) (time.Duration, error) {
 	}
 	last := slices.MaxFunc(r.Strays, func(a, b Stray) int { return a.Until.Compare(b.Until) })
 	if left := last.Until.Sub(s.now()); left > 0 {
+		if slices.ContainsFunc(r.Strays, func(stray Stray) bool { return stray.Pause }) {
+			return min(left, strayPausesEvery), nil
+		}
 		return min(left, strayFor), nil
 	}
 	list, err := s.ourImages(ctx)
@@ -44,6 +114,9 @@ func (s *Session) giveUpStrays(ctx context.Context) (time.Duration, error) {
 		return 0, err
 	}
 	for _, stray := range r.Strays {
+		if stray.Pause {
+			continue
+		}
 		want := &Snapshot{Name: stray.Name, Cycle: stray.Cycle, ServerID: stray.ServerID}
 		for i := range list {
 			if isShot(&list[i], want) {

@@ -13,7 +13,7 @@ import (
 
 // A clouds.yaml may lead to any server, so what is read from a cloud is bounded in bytes and in the heap that it takes
 // once it is decoded. All answers of one visit together have a budget besides (bounds.WithBudget). A visit to a cluster
-// of 138 machines, the most whose record fits into a Secret, takes 4.4 MiB.
+// of 135 machines, the most whose record fits into a Secret, takes 4.4 MiB.
 const (
 	// maxListBody, maxListItems and maxListHeap bound all pages of a list together.
 	maxListBody  = 6 << 20

@@ -404,7 +404,11 @@ func (w *world) another(name string) string {
 }
 
 // guardStart: nothing runs again before the cut is given up, or its snapshots are in use.
-func (w *world) guardStart(_ *call, _ string, record *hibernation.Record) (string, string) {
+func (w *world) guardStart(c *call, _ string, record *hibernation.Record) (string, string) {
+	late := func(stray hibernation.Stray) bool { return stray.Pause && stray.ServerID == c.http.Target }
+	if record.Cut == nil && slices.ContainsFunc(record.Strays, late) {
+		return "", ""
+	}
 	if record.Cut == nil && record.Opened != nil || record.Cut != nil && record.Cut.Abandoned && (record.Sealed == nil || record.Opened != nil) {
 		return "", ""
 	}

@@ -38,7 +38,7 @@ var waking = []mutation{
 			{engine + "images.go", "isShot", "img.Name == want.Name && ", ""},
 			{engine + "cleanup.go", "letGoRenamed", "seen && name != l.Name", "seen && name == \"\""},
 		},
-		rows:  every("^TestOthers$/^one$/^hibernate-again$/own-image"), check: "foreign",
+		rows: every("^TestOthers$/^one$/^hibernate-again$/own-image"), check: "foreign",
 	},
 	{
 		name:  "ran-and-keeps-its-snapshot",
