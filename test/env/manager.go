@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -16,7 +17,24 @@ func BuildManager(ctx context.Context, dir string) (string, error) {
 	if output, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build the manager: %w\n%s", err, strings.TrimSpace(string(output)))
 	}
-	return path, nil
+	return path, lookAtSources(ctx)
+}
+
+// lookAtSources looks at the files that the manager is built of. A test's result is cached until a file changes that the test
+// itself has looked at, and the compiler is another process.
+func lookAtSources(ctx context.Context) error {
+	list := exec.CommandContext(ctx, "go", "list", "-deps", "-f", `{{if and .Module .Module.Main}}{{$dir := .Dir}}{{range .GoFiles}}{{$dir}}/{{.}}{{"\n"}}{{end}}{{end}}`,
+		"github.com/overwinter/overwinter/cmd/manager")
+	files, err := list.Output()
+	if err != nil {
+		return fmt.Errorf("list the manager's sources: %w", err)
+	}
+	for path := range strings.FieldsSeq(string(files)) {
+		if _, err := os.Stat(path); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // StartManager starts the manager's program and waits until it is ready. Flags are added to those that say who it is and

@@ -19,16 +19,21 @@ func (w *world) checkStatus(before, now *hivev1.ClusterDeployment) {
 		return
 	}
 	if now.Status.PowerState == hibernating {
-		for _, s := range w.serversOf(now.Name) {
-			if w.darkened && s.Status == "SOFT_DELETED" {
-				// Of a server that is to be deleted Nova answers 404 as soon as its cell is down.
-				continue
-			}
-			w.violate("asleep", "%s is said to hibernate, and server %s (%s) is %s", now.Name, s.Name, s.ID, s.Status)
-		}
+		w.checkAsleep(now.Name)
 	}
 	if now.Status.PowerState == runningNow {
 		w.checkRunning(now.Name, w.hub.record(key(now.Name)))
+	}
+}
+
+// checkAsleep: a cluster that is said to hibernate has no servers.
+func (w *world) checkAsleep(id string) {
+	for _, s := range w.serversOf(id) {
+		if w.darkened && s.Status == "SOFT_DELETED" {
+			// Of a server that is to be deleted Nova answers 404 as soon as its cell is down.
+			continue
+		}
+		w.violate("asleep", "%s is said to hibernate, and server %s (%s) is %s", id, s.Name, s.ID, s.Status)
 	}
 }
 
