@@ -280,3 +280,23 @@ func TestPauseThatIsCarriedOutLate(t *testing.T) {
 	r.clock.Step(10 * time.Minute)
 	r.expectClean()
 }
+
+// A create that got no answer is carried out when the cluster has been put back to sleep: the server is the machine, and no proof
+// that the record is an old copy.
+func TestServerThatIsMadeLate(t *testing.T) {
+	r := newRig(t, 1, 1)
+	r.hibernate()
+	r.cloud.AddRule(cloud.Rule{Op: "nova.server.create", Times: 2, Effect: cloud.ResetBefore()})
+	for r.cloud.Ledger().Count("nova.server.create") < 2 {
+		_, _ = r.once(resume) // the error is the lost answer
+		r.clock.Step(2 * time.Second)
+	}
+	r.hibernate()
+	r.expectAsleep()
+	r.g.Expect(r.record().Machines[0].LateServer).To(BeTrue())
+	opts := r.like(r.seeded.Masters[0], master0)
+	opts.ImageRef = r.shotOf(master0)
+	r.addServer(opts)
+	r.resume()
+	r.expectRunning()
+}

@@ -257,6 +257,13 @@ func (s *Session) portsSeen(ctx context.Context, serverIDs []string) (map[string
 	return s.ports, nil
 }
 
+// expects reports whether a server is a machine's for which a request had got no answer.
+func (r *Record) expects(srv *openstackclient.Server) bool {
+	return slices.ContainsFunc(r.Machines, func(m *Machine) bool {
+		return m.LateServer && m.Snapshot != nil && srv.Name == m.Name && srv.ImageID == m.Snapshot.ID
+	})
+}
+
 // strangers names the cluster's servers that the record does not know.
 func (s *Session) strangers(l *look) []string {
 	known := map[string]bool{}
@@ -269,7 +276,7 @@ func (s *Session) strangers(l *look) []string {
 	}
 	var out []string
 	for id, srv := range l.servers {
-		if !known[id] && present(srv) {
+		if !known[id] && present(srv) && !(s.waking && s.record.expects(srv)) {
 			out = append(out, fmt.Sprintf("%s (%s, %s)", srv.Name, id, srv.Status))
 		}
 	}

@@ -118,11 +118,12 @@ func madeIDs(made []madeServer) []string {
 	return ids
 }
 
-// madeFromRecord returns the cluster's servers that were made from the record's snapshots, in the order of the machines.
+// madeFromRecord returns the cluster's servers that were made from the record's snapshots, in the order of the machines. One whose
+// making got no answer proves nothing: the record knows that it may appear.
 func madeFromRecord(r *Record, l *look) []madeServer {
 	var out []madeServer
 	for _, m := range r.Machines {
-		if m.Snapshot == nil || m.Snapshot.ID == "" {
+		if m.Snapshot == nil || m.Snapshot.ID == "" || m.LateServer {
 			continue
 		}
 		for id, srv := range l.servers {

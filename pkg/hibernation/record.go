@@ -142,6 +142,9 @@ type Machine struct {
 	Late *Action `json:"late,omitempty"`
 	// Unread is since when Nova shows no history of the server that is gone.
 	Unread *time.Time `json:"unread,omitempty"`
+	// LateServer says that a server of Snapshot may still appear: the cluster was put back to sleep when a request for one had got
+	// no answer.
+	LateServer bool `json:"lateServer,omitempty"`
 	// Creation is the server that is being made from Snapshot.
 	Creation *Creation `json:"creation,omitempty"`
 	// Removed says that the machine's new server has run and is gone, or that there is no copy of it, and that the cluster does

@@ -91,7 +91,7 @@ func (m *Machine) atItsLargest() *Machine {
 	if m.Shot != nil {
 		shot.unknown = m.Shot.unknown
 	}
-	out.Before, out.InCut, out.Ended, out.Removed = statusShutoff, true, true, true
+	out.Before, out.InCut, out.Ended, out.Removed, out.LateServer = statusShutoff, true, true, true, true
 	out.Shot, out.Snapshot = &shot, &snapshot
 	out.Still = &Action{Name: strings.Repeat("x", maxWord), RequestID: strings.Repeat("x", maxWord), At: at}
 	out.Late = &Action{Name: strings.Repeat("x", maxWord), RequestID: strings.Repeat("x", maxWord), At: at}

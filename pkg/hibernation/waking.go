@@ -31,7 +31,7 @@ func (s *Session) sortAwake(ctx context.Context, l *look) (keep []*Machine, wait
 		case m.Removed:
 		case wait != "":
 			waiting = append(waiting, m.Name+": "+wait)
-		case srv == nil && !s.settle(&m.Creation.Attempt):
+		case srv == nil && !s.stopWaiting(m):
 			waiting = append(waiting, m.Name+": waiting whether its server appears, since the answer to the request is not known")
 		case srv == nil:
 			keep = append(keep, sleeping(m))
@@ -57,4 +57,15 @@ func sleeping(m *Machine) *Machine {
 // leaveOut explains to whoever wants to hibernate why a machine without its server keeps the cluster from it.
 func (s *Session) leaveOut(m *Machine, err error) error {
 	return fmt.Errorf("the cluster can't be hibernated before %s is accounted for: %w", m.Name, err)
+}
+
+// stopWaiting ends the wait for a server whose request got no answer, and returns false until then. It notes that it may appear all
+// the same.
+func (s *Session) stopWaiting(m *Machine) bool {
+	asked := m.Creation.Attempt.Asked != nil
+	if !s.settle(&m.Creation.Attempt) {
+		return false
+	}
+	m.LateServer = m.LateServer || asked
+	return true
 }

@@ -199,8 +199,10 @@ func knownSeeds() []uint64 {
 	// rollback forget its snapshots. 187, 550, 1867: of a create that was carried out twice, the one that we were told of failed,
 	// and a third was made beside its twin. 1183: a history from before our pause was taken for somebody's work. 270, 1284:
 	// after a rollback, the Node of a server that was off all the time was waited for. 7202: a cluster that lacked a port was
-	// taken to be awake. 7698: snapshots that Glance denied twice were forgotten.
-	return []uint64{94, 161, 187, 270, 550, 1183, 1284, 1867, 7202, 7698}
+	// taken to be awake. 7698: snapshots that Glance denied twice were forgotten. 482: the server of a create without an answer,
+	// which appeared while the cluster slept, was taken for proof of an old record. 1676: a manager that had stalled repaired
+	// Nodes by what it remembered of a hibernation that another one had undone. 2317: a pause was carried out after its rollback.
+	return []uint64{94, 161, 187, 270, 482, 550, 1183, 1284, 1676, 1867, 2317, 7202, 7698}
 }
 
 // Everything at once, as it is drawn.

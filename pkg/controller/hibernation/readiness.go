@@ -47,7 +47,8 @@ func (v *visit) ready(ctx context.Context) (Outcome, error) {
 	case slept != nil && !record.Sealed:
 		paused := record.HealthChecksPaused
 		record = *slept
-		record.Exists, record.HealthChecksPaused = exists, paused
+		// Which servers the machines have by now is not known from then: nothing inside the cluster is repaired by that.
+		record.Exists, record.HealthChecksPaused, record.Opened = exists, paused, false
 	}
 	if pending := v.follow(ctx, record); pending != nil {
 		return *pending, nil
@@ -113,7 +114,7 @@ func nodesReady(ctx context.Context, v *visit, remote client.Client, record hibe
 	}
 	atFirst := v.memo.awake.leases
 	unrepaired := v.repair(ctx, remote, &record, func(name string) bool { return nodes.renewed(name, atFirst) })
-	if len(record.Machines) > 0 && !skipsRepair(v.cd) {
+	if record.Opened && len(record.Machines) > 0 && !skipsRepair(v.cd) {
 		if nodes, err = readNodes(ctx, remote); err != nil {
 			pending.Message = remoteMessage(v, err)
 			return pending
