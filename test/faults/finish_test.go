@@ -106,6 +106,8 @@ func (w *world) finish() {
 	w.checkAttributes()
 	// What was restarted a moment ago may not be up yet.
 	w.wait(time.Minute)
+	// A manager whose cache was old may have begun a hibernation meanwhile, which it undoes.
+	w.until(tidyWithin, func() bool { return wakes() && w.idle() })
 	w.checkInside()
 	w.checkQuiet()
 }
