@@ -47,8 +47,7 @@ func (v *visit) ready(ctx context.Context) (Outcome, error) {
 	case slept != nil && !record.Sealed:
 		paused := record.HealthChecksPaused
 		record = *slept
-		// Which servers the machines have by now is not known from then: nothing inside the cluster is repaired by that.
-		record.Exists, record.HealthChecksPaused, record.Opened = exists, paused, false
+		record.Exists, record.HealthChecksPaused = exists, paused
 	}
 	if pending := v.follow(ctx, record); pending != nil {
 		return *pending, nil

@@ -11,6 +11,7 @@ var beforeSeal = []mutation{
 			{engine + "inventory.go", "begin", "return s.save(ctx)", "return nil"},
 			{engine + "health_checks.go", "pauseHealthChecks", "s.claim(ctx)", "ctx.Err()"},
 			{engine + "health_checks.go", "pauseHealthChecks", "return done(), s.save(ctx)", "return done(), nil"},
+			{engine + "pause.go", "intendPauses", "return s.save(ctx)", "return nil"},
 			{
 				engine + "pause.go", "pause", "s.act(ctx, group, s.pauseOne)",
 				"s.each(ctx, len(group), func(ctx context.Context, i int) error { return s.pauseOne(ctx, group[i]) })",
