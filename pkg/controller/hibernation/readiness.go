@@ -113,7 +113,7 @@ func nodesReady(ctx context.Context, v *visit, remote client.Client, record hibe
 	}
 	atFirst := v.memo.awake.leases
 	unrepaired := v.repair(ctx, remote, &record, func(name string) bool { return nodes.renewed(name, atFirst) })
-	if record.Opened && len(record.Machines) > 0 && !skipsRepair(v.cd) {
+	if len(record.Machines) > 0 && !skipsRepair(v.cd) {
 		if nodes, err = readNodes(ctx, remote); err != nil {
 			pending.Message = remoteMessage(v, err)
 			return pending

@@ -91,8 +91,7 @@ func planOf(record *hibernation.Summary) noderepair.Plan {
 // repair makes the cluster take its new servers for its own, as far as that can be done now. It returns what is not done
 // yet; record then holds what was saved meanwhile.
 func (v *visit) repair(ctx context.Context, remote client.Client, record *hibernation.Summary, alive func(node string) bool) []string {
-	// A record that was not opened does not know the servers that the machines have by now.
-	if skipsRepair(v.cd) || !record.Opened || len(record.Machines) == 0 {
+	if skipsRepair(v.cd) || len(record.Machines) == 0 {
 		return nil
 	}
 	plan := planOf(record)
