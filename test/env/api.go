@@ -148,37 +148,34 @@ func (e *Env) apiFlags(name, dir, address string) []string {
 // waitReady waits until the API server is ready and sets Config. The certificate that it makes for itself is its own
 // authority.
 func (a *API) waitReady(ctx context.Context) error {
-	a.Config = &rest.Config{
-		Host:            "https://" + a.Address,
-		BearerToken:     a.tokens.admin,
-		TLSClientConfig: rest.TLSClientConfig{CAFile: filepath.Join(a.dir, "apiserver.crt")},
-		QPS:             -1,
-	}
-	transport := &apiTransport{config: a.Config}
-	if err := a.WaitReady(ctx, &http.Client{Transport: transport}, a.Config.Host+"/readyz"); err != nil {
-		return err
-	}
-	authority, err := os.ReadFile(a.Config.CAFile)
-	if err != nil {
-		return fmt.Errorf("read the certificate of %s: %w", a.Name, err)
-	}
-	a.Config.TLSClientConfig = rest.TLSClientConfig{CAData: authority}
-	return nil
+	a.Config = &rest.Config{Host: "https://" + a.Address, BearerToken: a.tokens.admin, QPS: -1}
+	transport := &apiTransport{config: a.Config, certificate: filepath.Join(a.dir, "apiserver.crt")}
+	c := &http.Client{Transport: transport, Timeout: requestTimeout}
+	return a.WaitReady(ctx, c, a.Config.Host+"/readyz")
 }
 
-// apiTransport makes its transport at each request until there is a certificate to make it with.
+// apiTransport trusts the certificate of the configuration; as long as that has none, it takes it from the file that the API
+// server writes.
 type apiTransport struct {
-	config    *rest.Config
-	transport http.RoundTripper
+	config      *rest.Config
+	certificate string
 }
 
 func (t *apiTransport) RoundTrip(request *http.Request) (*http.Response, error) {
-	if t.transport == nil {
-		transport, err := rest.TransportFor(t.config)
+	if len(t.config.CAData) == 0 {
+		content, err := os.ReadFile(t.certificate)
 		if err != nil {
 			return nil, err
 		}
-		t.transport = transport
+		// The file is made empty and written then. An empty one would make client-go trust the machine's authorities for good.
+		if !x509.NewCertPool().AppendCertsFromPEM(content) {
+			return nil, fmt.Errorf("%s: no certificate yet", t.certificate)
+		}
+		t.config.CAData = content
 	}
-	return t.transport.RoundTrip(request)
+	transport, err := rest.TransportFor(t.config)
+	if err != nil {
+		return nil, err
+	}
+	return transport.RoundTrip(request)
 }

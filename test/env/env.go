@@ -23,6 +23,8 @@ const dirPrefix = "overwinter-env-"
 const (
 	startTimeout = 2 * time.Minute
 	startPoll    = 50 * time.Millisecond
+	// requestTimeout is for one request, so that one that hangs is not all that was tried.
+	requestTimeout = 10 * time.Second
 )
 
 // Env is an etcd and what runs on it.
@@ -119,6 +121,7 @@ func (e *Env) startEtcd(ctx context.Context) error {
 
 // WaitReady waits until url answers 200. It ends early when the process does.
 func (p *Process) WaitReady(ctx context.Context, client *http.Client, url string) error {
+	var last error
 	err := wait.PollUntilContextTimeout(ctx, startPoll, startTimeout, true, func(ctx context.Context) (bool, error) {
 		if err := p.Failure(); err != nil {
 			return false, err
@@ -129,12 +132,14 @@ func (p *Process) WaitReady(ctx context.Context, client *http.Client, url string
 		}
 		response, err := client.Do(request)
 		if err != nil {
-			return false, nil //nolint:nilerr // it does not listen yet
+			last = err
+			return false, nil // it does not listen yet
 		}
+		last = fmt.Errorf("GET %s: %s", url, response.Status)
 		return response.StatusCode == http.StatusOK, response.Body.Close()
 	})
 	if wait.Interrupted(err) {
-		return fmt.Errorf("%s is not ready: %w\n%s", p.name, err, p.Tail(20))
+		return fmt.Errorf("%s is not ready: %w (%w)\n%s", p.name, err, last, p.Tail(20))
 	}
 	return err
 }
