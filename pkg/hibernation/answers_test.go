@@ -12,6 +12,7 @@ import (
 	"github.com/gophercloud/gophercloud/v2/openstack/image/v2/images"
 	. "github.com/onsi/gomega"
 
+	"github.com/overwinter/overwinter/pkg/hibernation"
 	"github.com/overwinter/overwinter/test/cloud"
 )
 
@@ -279,6 +280,34 @@ func TestPauseThatIsCarriedOutLate(t *testing.T) {
 	r.expectAwake()
 	r.clock.Step(10 * time.Minute)
 	r.expectClean()
+}
+
+// The cluster is put to sleep again when the late pause has been carried out: the server counts as one that ran.
+func TestLatePauseBeforeAnotherHibernation(t *testing.T) {
+	r := newRig(t, 1, 1)
+	r.cloud.AddRule(cloud.Rule{Op: "nova.server.pause", Times: 1, Effect: cloud.ResetBefore()})
+	_, err := r.once(hibernate)
+	r.g.Expect(err).To(HaveOccurred())
+	r.resume()
+	r.cloud.PauseServer(r.now(master0).ID)
+	r.cloud.Settle()
+	r.hibernate()
+	r.expectAsleep()
+	r.g.Expect(r.record().Machines[0].Before).To(Equal("ACTIVE"))
+}
+
+// Behind the seal a pause is the hibernation's own, whatever is left of an earlier one.
+func TestLatePauseBehindTheSeal(t *testing.T) {
+	r, rule := halfDeletedRig(t, leftMaster)
+	left := r.now(master0)
+	r.edit(func(record *hibernation.Record) {
+		record.Strays = append(record.Strays, hibernation.Stray{ServerID: left.ID, Pause: true, Until: r.clock.Now().Add(time.Minute)})
+	})
+	_, err := r.once(cleanup)
+	r.g.Expect(err).NotTo(HaveOccurred())
+	r.cloud.Settle()
+	r.g.Expect(r.now(master0).Status).To(Equal("PAUSED"))
+	rule.Remove()
 }
 
 // A create that got no answer is carried out when the cluster has been put back to sleep: the server is the machine, and no proof

@@ -33,8 +33,8 @@ func (s *Session) tidyUp(ctx context.Context) (Progress, error) {
 	if err := s.releaseKept(ctx); err != nil {
 		return Progress{}, err
 	}
-	if err := s.undoLatePauses(ctx); err != nil {
-		return Progress{}, err
+	if p, err := s.latePauses(ctx); err != nil || !p.Done {
+		return p, err
 	}
 	left, err := s.giveUpStrays(ctx)
 	if err != nil {

@@ -232,7 +232,7 @@ func (s *Session) adopt(ctx context.Context, l *look, m *Machine) error {
 		match, empty = empty[:min(1, len(empty))], empty[min(1, len(empty)):]
 	}
 	if len(match) == 1 {
-		m.Creation.ServerID, m.Creation.Attempt, s.dirty = match[0].ID, Attempt{}, true
+		m.Creation.ServerID, m.Creation.Attempt, m.LateServer, s.dirty = match[0].ID, Attempt{}, false, true
 	}
 	for _, srv := range empty {
 		if err := s.deleteFailed(ctx, m, srv.ID); err != nil {

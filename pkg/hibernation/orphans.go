@@ -134,8 +134,8 @@ func (s *Session) startNothing(ctx context.Context) (Progress, error) {
 		s.engine.noteEnd(s.key(), true)
 		return done(), nil
 	}
-	if err := s.undoLatePauses(ctx); err != nil {
-		return Progress{}, err
+	if p, err := s.latePauses(ctx); err != nil || !p.Done {
+		return p, err
 	}
 	return s.forgive(ctx)
 }

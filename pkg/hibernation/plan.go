@@ -20,6 +20,7 @@ type step struct {
 var (
 	// cutSteps lead to the seal, and can be undone.
 	cutSteps = []step{
+		{"late pauses", (*Session).latePauses},
 		{"inventory", (*Session).inventory},
 		{"health checks", (*Session).pauseHealthChecks},
 		{"develop", (*Session).develop},

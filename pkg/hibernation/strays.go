@@ -43,13 +43,17 @@ func (r *Record) noteStray(stray Stray) {
 }
 
 // notePauses remembers the servers whose pause may still be carried out: the cut asked for it, and Nova's history does not show
-// it.
+// it. Once snapshots were asked for, every server was seen paused.
 func (s *Session) notePauses(ctx context.Context, machines []*Machine) error {
 	cut := s.record.Cut
-	if !cut.Pausing || s.dropping {
+	if !cut.Pausing || cut.Shooting || s.dropping {
 		return nil
 	}
-	ran := slices.DeleteFunc(slices.Clone(machines), func(m *Machine) bool { return m.Before != statusActive })
+	servers, err := s.serversOf(ctx, machines)
+	if err != nil {
+		return err
+	}
+	ran := slices.DeleteFunc(slices.Clone(machines), func(m *Machine) bool { return m.Before != statusActive || !present(servers[m.Name]) })
 	histories, err := s.histories(ctx, ran)
 	if err != nil {
 		return err
@@ -62,38 +66,52 @@ func (s *Session) notePauses(ctx context.Context, machines []*Machine) error {
 	return nil
 }
 
-// undoLatePauses unpauses the servers whose pause was carried out after its hibernation had been rolled back.
-func (s *Session) undoLatePauses(ctx context.Context) error {
+// latePauses unpauses the servers whose pause was carried out after its hibernation had been rolled back, and waits until they
+// run. Of a cluster that is being hibernated again, or sleeps, every pause is its own.
+func (s *Session) latePauses(ctx context.Context) (Progress, error) {
+	r := s.record
+	if r == nil || r.Cut != nil || r.behindSeal() {
+		return done(), nil
+	}
 	var late []*openstackclient.Server
-	for _, stray := range s.record.Strays {
+	for _, stray := range r.Strays {
 		if !stray.Pause {
 			continue
 		}
 		srv, err := s.server(ctx, stray.ServerID)
 		if err != nil {
-			return err
+			return Progress{}, err
 		}
 		if conditionOf(srv) == paused && srv.TaskState == "" {
 			late = append(late, srv)
 		}
 	}
 	if len(late) == 0 {
-		return nil
+		return done(), nil
 	}
+	return s.undoPauses(ctx, late)
+}
+
+func (s *Session) undoPauses(ctx context.Context, late []*openstackclient.Server) (Progress, error) {
 	if err := s.checkCloud(ctx); err != nil {
-		return err
+		return Progress{}, err
 	}
 	if err := s.claim(ctx); err != nil {
-		return err
+		return Progress{}, err
 	}
 	defer s.changed()
-	return s.each(ctx, len(late), func(ctx context.Context, i int) error {
+	var waiting []string
+	for _, srv := range late {
+		s.log.WithField("server", srv.Name).Warn("the server was paused after the hibernation had been rolled back; it is unpaused")
+		waiting = append(waiting, srv.Name+": being brought back")
+	}
+	err := s.each(ctx, len(late), func(ctx context.Context, i int) error {
 		if err := s.inTime(); err != nil {
 			return err
 		}
-		s.log.WithField("server", late[i].Name).Warn("the server was paused after the hibernation had been rolled back; it is unpaused")
 		return s.bringBack(ctx, late[i])
 	})
+	return s.pending(StageRollingBack, s.soon(), waiting), err
 }
 
 // giveUpStrays gives up the strays that have appeared, once the last of them is due. It returns how long that is away.

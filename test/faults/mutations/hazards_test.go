@@ -9,7 +9,7 @@ var hazards = []mutation{
 		name: "S01-no-answer-taken-for-restored",
 		edits: []edit{
 			{engine + "condition.go", "conditionOf", "c := conditions[srv.Status]", "c := conditions[srv.Status]\n\tif c == unknown {\n\t\treturn running\n\t}"},
-			{engine + "strays.go", "notePauses", "!cut.Pausing || s.dropping", "s.now().IsZero() || cut.Cycle != \"\""},
+			{engine + "strays.go", "notePauses", "!cut.Pausing || cut.Shooting || s.dropping", "s.now().IsZero() || cut.Cycle != \"\""},
 		},
 		rows: every("^TestS01CellDown$/^one$/^hibernate-turned-at-/all_cells_are_down_for_2m0s"), check: "never-wakes",
 	},
