@@ -13,7 +13,7 @@ import (
 const remoteBudget = 10 * time.Second
 
 // visitMemory is how many bytes of memory the answers to all requests of one visit may take, those of the cloud and those of
-// the cluster itself. The pod of config/manager has 512 MiB and 10 workers. A visit to a cluster of 138 machines, of which the
+// the cluster itself. The pod of config/manager has 512 MiB and 10 workers. A visit to a cluster of 135 machines, of which the
 // record just fits into a Secret, takes 5 MiB.
 const visitMemory = 24 << 20
 

@@ -91,7 +91,8 @@ func planOf(record *hibernation.Summary) noderepair.Plan {
 // repair makes the cluster take its new servers for its own, as far as that can be done now. It returns what is not done
 // yet; record then holds what was saved meanwhile.
 func (v *visit) repair(ctx context.Context, remote client.Client, record *hibernation.Summary, alive func(node string) bool) []string {
-	if skipsRepair(v.cd) || len(record.Machines) == 0 {
+	// The servers of a hibernation that has deleted none are those that the Nodes know.
+	if skipsRepair(v.cd) || len(record.Machines) == 0 || !record.Opened && !record.Deleting {
 		return nil
 	}
 	plan := planOf(record)
