@@ -1,8 +1,6 @@
 package faults
 
 import (
-	"fmt"
-	"regexp"
 	"slices"
 	"testing"
 )
@@ -97,23 +95,6 @@ func (m *meddling) shelved() bool {
 	return true
 }
 
-var keptImage = regexp.MustCompile(`its snapshot \S+ \((\S+)\) (?:of an earlier hibernation may be the last copy|is kept)`)
-
-// letGo renames a snapshot, as a condition or an event asks, that is needed no more since the server is well: from then on it is
-// the person's own.
-func (m *meddling) letGo() {
-	for _, line := range slices.Backward(m.said()) {
-		asked := keptImage.FindStringSubmatch(line)
-		if asked == nil || m.foreign[asked[1]] {
-			continue
-		}
-		if s, there := m.server(); there && s.Status == "ACTIVE" {
-			m.trace.add("PERSON: renames the snapshot %s", asked[1])
-			m.foreign[asked[1]] = m.cloud.RenameImage(asked[1], "kept-by-hand")
-		}
-	}
-}
-
 // surroundings are deeds that leave a server's state as it is.
 func surroundings() []otherDeed {
 	return []otherDeed{
@@ -161,76 +142,5 @@ func tryOperators(t *testing.T, s shape, f flow) {
 	t.Helper()
 	for i, role := range []string{"master", "worker"}[:1+min(1, s.workers)] {
 		tryOtherDeeds(t, s, f, operatorDeeds(role), i*7, 97)
-	}
-}
-
-// tryOtherDeeds tries each deed at the calls of a flow, at a stride where not at all.
-func tryOtherDeeds(t *testing.T, s shape, f flow, deeds []otherDeed, from, stride int) {
-	t.Helper()
-	calls := reference(t, s, f)
-	for i, d := range deeds {
-		for n := 1; n <= len(calls); n++ {
-			if !atCall(s, f, n, from+i, stride) {
-				continue
-			}
-			t.Run(fmt.Sprintf("%d-%s", n, d.name), func(t *testing.T) {
-				inWorld(t, s, *first, func(w *world) { w.meddle(f, d, calls[n-1:]) })
-			})
-		}
-	}
-}
-
-// atCall reports whether a row of a hazard is tried at a call: every one with -every, every one of one server's two directions with
-// -full, and otherwise those at a stride, of small clusters.
-func atCall(s shape, f flow, n, deed, stride int) bool {
-	switch {
-	case *every, *full && s.name == "one" && (f.name == "hibernate" || f.name == "resume"):
-		return true
-	}
-	return s.name != "six" && (n*31+deed*17)%stride == 0
-}
-
-// emptied is a snapshot that Glance shows as active, and whose data are lost.
-func emptied(role string) otherDeed {
-	return otherDeed{
-		name: "empty-snapshot-" + role, role: role, advice: []string{"holds no data", "bring that image back", "look for a copy", "tried again"},
-		do: func(m *meddling) bool {
-			img, ok := m.newestShot()
-			if !ok || img.Status != "active" || m.createsUnseen() {
-				return false
-			}
-			m.image = img.ID
-			m.destroys(m.name)
-			_, stands := m.server()
-			m.missable = stands && m.imagesAreSeen()
-			return m.cloud.EmptyImage(img.ID)
-		},
-	}
-}
-
-// createsUnseen tells whether servers are made before the images are looked at again.
-func (m *meddling) createsUnseen() bool {
-	for _, c := range m.coming {
-		switch c.op {
-		case "nova.server.create":
-			return true
-		case "glance.image.list", "glance.image.get":
-			return false
-		}
-	}
-	return false
-}
-
-// At every call of both directions the newest snapshot of a machine loses its data, and Glance shows it as active all the same.
-func TestS13EmptyImage(t *testing.T) {
-	for _, s := range othersShapes() {
-		for _, f := range deedFlows(s) {
-			t.Run(s.name+"/"+f.name, func(t *testing.T) {
-				t.Parallel()
-				for i, role := range []string{"master", "worker"}[:1+min(1, s.workers)] {
-					tryOtherDeeds(t, s, f, []otherDeed{emptied(role)}, i, 13)
-				}
-			})
-		}
 	}
 }

@@ -125,6 +125,23 @@ func (m *meddling) obey() bool {
 	return false
 }
 
+var keptImage = regexp.MustCompile(`its snapshot \S+ \((\S+)\) (?:of an earlier hibernation may be the last copy|is kept)`)
+
+// letGo renames a snapshot, as a condition or an event asks, that is needed no more since the server is well: from then on it is
+// the person's own.
+func (m *meddling) letGo() {
+	for _, line := range slices.Backward(m.said()) {
+		asked := keptImage.FindStringSubmatch(line)
+		if asked == nil || m.foreign[asked[1]] {
+			continue
+		}
+		if s, there := m.server(); there && s.Status == "ACTIVE" {
+			m.trace.add("PERSON: renames the snapshot %s", asked[1])
+			m.foreign[asked[1]] = m.cloud.RenameImage(asked[1], "kept-by-hand")
+		}
+	}
+}
+
 // thinks is how long a person takes between two commands.
 const thinks = time.Minute
 
