@@ -89,6 +89,7 @@ func replacedSinceImage(h history) (replaced *Action, reaches bool) {
 // keepShot makes the cut's whole snapshot the one that the machine's entry keeps. A machine that has a sealed snapshot keeps
 // that, and an event names the other.
 func (s *Session) keepShot(m *Machine, shots []images.Image, is kept) {
+	s.record.forgetStrayShots(m)
 	for _, img := range wholeShots(shots) {
 		if m.Snapshot == nil {
 			m.Snapshot = &Snapshot{Name: img.Name, ID: img.ID, Cycle: m.Shot.Cycle, ServerID: m.ServerID}

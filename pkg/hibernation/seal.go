@@ -75,6 +75,7 @@ func (s *Session) closeCut() {
 	for _, m := range r.Machines {
 		if m.InCut {
 			r.replace(m)
+			r.forgetStrayShots(m)
 			m.Snapshot, m.Shot, m.InCut = m.Shot, nil, false
 			m.Ended, m.Late, m.Unread = false, nil, nil
 		}

@@ -212,7 +212,11 @@ func (s *Session) unlisted(ctx context.Context, m *Machine) (*images.Image, erro
 
 func (s *Session) sortShot(st *shots, m *Machine, img *images.Image) error {
 	if img == nil {
+		asked := m.Shot.Asked
 		if s.settle(&m.Shot.Attempt) {
+			if asked != nil {
+				s.noteStray(m, *asked)
+			}
 			st.todo = append(st.todo, m)
 			return nil
 		}

@@ -18,7 +18,8 @@ const (
 	maxSkew = 5 * time.Minute
 )
 
-// Stray is a snapshot or a pause of a hibernation that was rolled back, whose request got no answer and which was not seen.
+// Stray is a snapshot or a pause whose request got no answer and which was not seen: of a hibernation that was rolled back, or, for
+// a snapshot that was asked for once more, may yet be.
 type Stray struct {
 	// Name and Cycle are the snapshot's; empty for a pause.
 	Name     string `json:"name,omitempty"`
@@ -40,6 +41,11 @@ func (s *Session) noteStray(m *Machine, asked time.Time) {
 func (r *Record) noteStray(stray Stray) {
 	r.Strays = slices.DeleteFunc(r.Strays, func(old Stray) bool { return old.ServerID == stray.ServerID && old.Pause == stray.Pause })
 	r.Strays = append(r.Strays, stray)
+}
+
+// forgetStrayShots forgets the snapshots of a machine that may still appear: one that looks like them is worth keeping.
+func (r *Record) forgetStrayShots(m *Machine) {
+	r.Strays = slices.DeleteFunc(r.Strays, func(stray Stray) bool { return stray.ServerID == m.ServerID && !stray.Pause })
 }
 
 // notePauses remembers the servers whose pause may still be carried out: the cut asked for it, and Nova's history does not show

@@ -34,6 +34,32 @@ func TestSnapshotThatComesAfterItsRollback(t *testing.T) {
 	r.g.Expect(r.secret()).To(BeNil())
 }
 
+// Two requests for a snapshot get no answer, and one of them is carried out only when the other's snapshot was rolled back.
+func TestSecondSnapshotThatComesAfterItsRollback(t *testing.T) {
+	r := newRig(t, 1, 0)
+	const op = "nova.server.createImage"
+	r.cloud.AddRule(cloud.Rule{Op: op, Times: 1, Effect: cloud.ResetBefore()})
+	r.passesUntil(func() bool { return r.cloud.Ledger().Count(op) == 1 }, hibernate)
+	r.cloud.AddRule(cloud.Rule{Op: op, Times: 1, Effect: cloud.ResetAfter()})
+	r.passesUntil(func() bool { return r.cloud.Ledger().Count(op) == 2 }, hibernate)
+	shot := *r.record().Machines[0].Shot
+	r.cloud.Settle()
+	r.resume()
+	r.expectUndone()
+	r.g.Expect(r.snapshots()).To(BeEmpty())
+	r.hand(func() {
+		opts := imageOpts(shot.Name)
+		opts.Metadata = map[string]string{"overwinter_infra_id": infraID, "overwinter_cycle": shot.Cycle}
+		_, err := r.api.CreateServerImage(t.Context(), shot.ServerID, opts)
+		r.g.Expect(err).NotTo(HaveOccurred())
+	})
+	r.cloud.Settle()
+	r.clock.Step(10 * time.Minute)
+	r.cleanup()
+	r.g.Expect(r.snapshots()).To(BeEmpty())
+	r.g.Expect(r.secret()).To(BeNil())
+}
+
 // Every list leaves the same server out. The cluster has a Node on it, so the hibernation does not begin.
 func TestServerThatOnlyANodeShows(t *testing.T) {
 	r := newRig(t, 1, 1)
