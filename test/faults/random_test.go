@@ -202,7 +202,7 @@ func knownSeeds() []uint64 {
 	// taken to be awake. 7698: snapshots that Glance denied twice were forgotten. 482: the server of a create without an answer,
 	// which appeared while the cluster slept, was taken for proof of an old record. 2317: a pause was carried out after its
 	// rollback.
-	return []uint64{94, 161, 187, 270, 482, 550, 1183, 1284, 1867, 2317, 7202, 7698}
+	return []uint64{94, 161, 187, 270, 482, 550, 752, 1183, 1284, 1867, 2317, 7202, 7698}
 }
 
 // Everything at once, as it is drawn.
