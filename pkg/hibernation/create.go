@@ -242,68 +242,6 @@ func (s *Session) adopt(ctx context.Context, l *look, m *Machine) error {
 	return nil
 }
 
-// discard deletes a server that never ran, or that an annotation gives up, so that it can be made again. That it is ours
-// to delete is saved first.
-func (s *Session) discard(ctx context.Context, m *Machine, srv *openstackclient.Server) error {
-	c := m.Creation
-	wait := min(firstRemake<<min(c.Failures, 6), lastRemake)
-	at := s.now().Add(wait).UTC()
-	c.Discarded, c.Fault, c.NotBefore = srv.ID, srv.Fault.Message, &at
-	c.Failures++
-	if err := s.save(ctx); err != nil {
-		return err
-	}
-	return s.deleteFailed(ctx, m, srv.ID)
-}
-
-func (s *Session) deleteFailed(ctx context.Context, m *Machine, id string) error {
-	return s.act(ctx, []*Machine{m}, func(ctx context.Context, _ *Machine) error {
-		err := s.cloud.DeleteServer(ctx, id)
-		if openstackclient.IsNotFound(err) || openstackclient.KindOf(err) == openstackclient.KindConflict {
-			return nil
-		}
-		return err
-	})
-}
-
-// discarded waits until a server that was given up answers 404; wait is empty when it does.
-func (s *Session) discarded(ctx context.Context, m *Machine) (wait string, err error) {
-	c := m.Creation
-	srv, err := s.server(ctx, c.Discarded)
-	switch {
-	case err != nil:
-		return "", err
-	case srv == nil && c.Ran && !c.Remade:
-		// It started to run when it was already given up.
-		c.ServerID, c.Discarded, s.dirty = c.Discarded, "", true
-		return "its server is gone", s.vanished(ctx, m)
-	case srv == nil:
-		m.former(c.Discarded)
-		c.Discarded, c.ServerID, c.Ran, s.dirty = "", "", false, true
-		return "", nil
-	case hasRun(srv) && !c.Ran && !c.Remade:
-		c.Ran, s.dirty = true, true
-	case srv.TaskState != "", srv.Status == statusDeleted:
-	case locked(srv):
-		return fmt.Sprintf("its failed server %s is locked, so that Nova refuses to delete it; unlock it", srv.ID), nil
-	case srv.Status == statusSoftDeleted:
-		return "its failed server is being deleted", s.forceDelete(ctx, m, srv.ID)
-	default:
-		return "its failed server is being deleted", s.deleteFailed(ctx, m, srv.ID)
-	}
-	return "its failed server is being deleted", nil
-}
-
-func (s *Session) forceDelete(ctx context.Context, m *Machine, id string) error {
-	return s.act(ctx, []*Machine{m}, func(ctx context.Context, _ *Machine) error {
-		err := s.cloud.ForceDeleteServer(ctx, id)
-		if openstackclient.IsNotFound(err) {
-			return nil
-		}
-		return err
-	})
-}
-
 // ready returns the machines that have all that a server is made of: a complete snapshot and free ports. It names those
 // that must wait, and fails for what only a person can mend.
 func (s *Session) ready(ctx context.Context, todo []*Machine) (ready []*Machine, waiting []string, err error) {

@@ -98,9 +98,28 @@ func TestS02RanBeforeLaunched(t *testing.T) {
 	r.g.Expect(r.now(master0).Status).To(Equal("ACTIVE"))
 }
 
+// nova-compute dies when the ports are bound and Nova does not know yet that they were there before the server: the server that is
+// made again has them all the same.
+func TestPortsOutliveAFailedServer(t *testing.T) {
+	r := newRig(t, 1, 0)
+	before := r.now(master0)
+	r.hibernate()
+	r.cloud.KillComputeAt(cloud.KillBeforeNetworkInfo, master0)
+	r.passes(2, resume)
+	r.clock.Step(time.Minute)
+	r.cloud.RestartCompute("")
+	r.clock.Step(time.Minute)
+	r.g.Expect(r.now(master0).Status).To(Equal("ERROR"))
+	r.cluster.Remake = sets.New(master0)
+	r.g.Expect(r.until(resume)).To(Succeed())
+	after := r.now(master0)
+	r.g.Expect(after.Status).To(Equal("ACTIVE"))
+	r.g.Expect(after.Ports).To(Equal(before.Ports))
+}
+
 // A compute service that dies before there is a guest has touched the build all the same.
 func TestS02DeathsInABuild(t *testing.T) {
-	for _, point := range []cloud.KillPoint{cloud.KillBeforeClaim, cloud.KillBeforeSpawn, cloud.KillBeforeSave} {
+	for _, point := range []cloud.KillPoint{cloud.KillBeforeClaim, cloud.KillBeforeNetworkInfo, cloud.KillBeforeSpawn, cloud.KillBeforeSave} {
 		t.Run(string(point), func(t *testing.T) {
 			r := newRig(t, 1, 0)
 			r.hibernate()

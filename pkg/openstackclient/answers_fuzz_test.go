@@ -97,6 +97,7 @@ var calls = []call{
 	{"delete image", func(ctx context.Context, c Client) ([]string, error) { return nil, c.DeleteImage(ctx, asked) }},
 	{"tag image", func(ctx context.Context, c Client) ([]string, error) { return nil, c.TagImage(ctx, asked, "t") }},
 	{"attach port", func(ctx context.Context, c Client) ([]string, error) { return nil, c.AttachPort(ctx, asked, "p") }},
+	{"release port", func(ctx context.Context, c Client) ([]string, error) { return nil, c.ReleasePort(ctx, "p") }},
 }
 
 func (c call) mutates() bool {

@@ -72,6 +72,9 @@ type Client interface {
 
 	// ListPorts returns the ports that match opts, all pages of them.
 	ListPorts(ctx context.Context, opts ListPortsOpts) ([]ports.Port, error)
+	// ReleasePort takes a port from the device that it belongs to, so that it outlives that. Its address, MAC and floating IP stay.
+	// KindNotFound if there is no such port. To release one that belongs to nothing is no error.
+	ReleasePort(ctx context.Context, id string) error
 	// GetNetwork returns one network; KindNotFound if there is none with that ID.
 	GetNetwork(ctx context.Context, id string) (*networks.Network, error)
 	// ListSecurityGroups returns the security groups that match opts.

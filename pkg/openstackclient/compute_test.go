@@ -224,6 +224,22 @@ func TestActions(t *testing.T) {
 	g.Expect(client.TagImage(t.Context(), "i", "openshiftClusterID=demo")).To(Succeed())
 }
 
+func TestReleasePort(t *testing.T) {
+	g := NewWithT(t)
+	cloud := newFakeCloud(t)
+	client := cloud.client(FactoryOptions{})
+	cloud.on("PUT /network/v2.0/ports/p", answer(200, `{"port": {"id": "p", "device_id": ""}}`))
+	g.Expect(client.ReleasePort(t.Context(), "p")).To(Succeed())
+	g.Expect(cloud.last().body).To(MatchJSON(`{"port": {"device_id": ""}}`))
+
+	for status, want := range map[int]Kind{403: KindForbidden, 404: KindNotFound, 500: KindTransient} {
+		cloud.on("PUT /network/v2.0/ports/p", answer(status, `{"NeutronError": {"type": "T", "message": "It says why.", "detail": ""}}`))
+		err := client.ReleasePort(t.Context(), "p")
+		g.Expect(KindOf(err)).To(Equal(want))
+		g.Expect(err).To(MatchError(fmt.Sprintf("release port: It says why. (HTTP %d)", status)))
+	}
+}
+
 func TestAttachPort(t *testing.T) {
 	g := NewWithT(t)
 	cloud := newFakeCloud(t)

@@ -2,6 +2,7 @@ package openstackclient
 
 import (
 	"context"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -51,6 +52,20 @@ func (c *openstackClient) ListPorts(ctx context.Context, opts ListPortsOpts) ([]
 		found = append(found, page...)
 	}
 	return found, nil
+}
+
+// ReleasePort implements Client.
+func (c *openstackClient) ReleasePort(ctx context.Context, id string) error {
+	op := operation{name: "release port", mutates: true, service: network}
+	target, err := resource(op, "ports", id)
+	if err != nil {
+		return err
+	}
+	body := map[string]any{"port": map[string]any{"device_id": ""}}
+	return c.do(ctx, op, func(ctx context.Context, client *gophercloud.ServiceClient) error {
+		_, err := client.Put(ctx, client.Endpoint+target, body, nil, &gophercloud.RequestOpts{OkCodes: []int{http.StatusOK}})
+		return err
+	})
 }
 
 // GetNetwork implements Client.

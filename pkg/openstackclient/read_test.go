@@ -246,7 +246,7 @@ func TestEmptyIDsAreNotSent(t *testing.T) {
 	_, create := client.CreateServerImage(ctx, "", servers.CreateImageOpts{Name: "x"})
 	for _, err := range []error{
 		get, getImage, key, create, client.DeleteServer(ctx, ""), client.DeleteImage(ctx, ""), client.PauseServer(ctx, ""), client.TagImage(ctx, "i", ""),
-		client.AttachPort(ctx, "", "p"), client.AttachPort(ctx, serverID, ""),
+		client.AttachPort(ctx, "", "p"), client.AttachPort(ctx, serverID, ""), client.ReleasePort(ctx, ""),
 	} {
 		g.Expect(KindOf(err)).To(Equal(KindInvalid))
 	}

@@ -119,12 +119,13 @@ func TestBuildsThatEndBeforeTheGuestRuns(t *testing.T) {
 		prepare func(r *rig)
 		want    end
 	}{
-		"no host":                        {func(r *rig) { r.FailNextSchedule("", "No valid host was found.") }, end{}},
-		"the scheduler is down":          {func(r *rig) { r.KillScheduler() }, end{}},
-		"on its host":                    {func(r *rig) { r.FailNextSpawn("", "no disk") }, end{event: true}},
-		"when the guest has run":         {func(r *rig) { r.FailNextGuest("", "no network") }, end{event: true, ran: true}},
-		"nova-compute dies before claim": {func(r *rig) { r.KillComputeAt(cloud.KillBeforeClaim, "") }, end{event: true}},
-		"nova-compute dies before spawn": {func(r *rig) { r.KillComputeAt(cloud.KillBeforeSpawn, "") }, end{event: true, host: true}},
+		"no host":                                     {func(r *rig) { r.FailNextSchedule("", "No valid host was found.") }, end{}},
+		"the scheduler is down":                       {func(r *rig) { r.KillScheduler() }, end{}},
+		"on its host":                                 {func(r *rig) { r.FailNextSpawn("", "no disk") }, end{event: true}},
+		"when the guest has run":                      {func(r *rig) { r.FailNextGuest("", "no network") }, end{event: true, ran: true}},
+		"nova-compute dies before claim":              {func(r *rig) { r.KillComputeAt(cloud.KillBeforeClaim, "") }, end{event: true}},
+		"nova-compute dies before it saves the ports": {func(r *rig) { r.KillComputeAt(cloud.KillBeforeNetworkInfo, "") }, end{event: true, host: true}},
+		"nova-compute dies before spawn":              {func(r *rig) { r.KillComputeAt(cloud.KillBeforeSpawn, "") }, end{event: true, host: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, cloud.Options{Latencies: steps})

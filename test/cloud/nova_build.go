@@ -90,6 +90,9 @@ func (c *Cloud) claim(s *server, h *host, late bool) {
 		c.setTask(s, taskNetworking)
 	}
 	taken := c.bindAll(s)
+	if s.portsUnsaved = c.dies(KillBeforeNetworkInfo, s); s.portsUnsaved {
+		return
+	}
 	if s.task == taskNetworking {
 		c.setTask(s, taskSpawning)
 	}
@@ -182,7 +185,7 @@ func (c *Cloud) freePorts(s *server) {
 		p := c.ports.get(n.portID)
 		switch {
 		case p == nil || p.deviceID != s.id:
-		case n.made:
+		case n.made || s.portsUnsaved:
 			c.ports.drop(p.id)
 		default:
 			c.unbind(p)

@@ -9,6 +9,9 @@ type KillPoint string
 const (
 	// KillBeforeClaim: the build's event has begun, and the server has no host yet.
 	KillBeforeClaim KillPoint = "before claim"
+	// KillBeforeNetworkInfo: the server has a host, and Neutron has bound its ports; Nova does not know yet which of them were there
+	// before the server, and deletes them all with it.
+	KillBeforeNetworkInfo KillPoint = "before network info"
 	// KillBeforeSpawn: the server has a host and its ports, and no domain.
 	KillBeforeSpawn KillPoint = "before spawn"
 	// KillBeforeSave: the domain runs, and the server is still in BUILD without launched_at.
@@ -38,7 +41,7 @@ const (
 // KillPoints returns all of them, in the order of a server's life.
 func KillPoints() []KillPoint {
 	return []KillPoint{
-		KillBeforeClaim, KillBeforeSpawn, KillBeforeSave, KillBeforePause, KillAfterPause, KillBeforeSnapshot, KillBeforeExtract,
+		KillBeforeClaim, KillBeforeNetworkInfo, KillBeforeSpawn, KillBeforeSave, KillBeforePause, KillAfterPause, KillBeforeSnapshot, KillBeforeExtract,
 		KillBeforeUpload, KillInUpload, KillBeforeUnpause, KillAfterUnpause, KillBeforeStop, KillAfterStop, KillBeforeStart, KillAfterStart,
 		KillBeforeDelete,
 	}

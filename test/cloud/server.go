@@ -47,6 +47,7 @@ type server struct {
 	power, domain int // what Nova last saw, and what the hypervisor has
 	fault         *fault
 	placed        bool   // it is on a host
+	portsUnsaved  bool   // Nova does not know which of its ports were there before it
 	host          string // that host
 	chosen        string // the scheduler's choice, of which nova-compute may not know yet
 	ran           bool   // its domain has run

@@ -64,6 +64,7 @@ func Run(t *testing.T, env Env) {
 		{"ImageContent", imageContent},
 		{"AgesOfPorts", agesOfPorts},
 		{"AttachPort", attachPort},
+		{"ReleasePort", releasePort},
 		{"TwoServersOnePort", twoServersOnePort},
 		{"SnapshotAndReplace", snapshotAndReplace},
 		{"DeleteDuringSnapshot", deleteDuringSnapshot},

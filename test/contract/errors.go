@@ -101,7 +101,7 @@ func (s *suite) invisible(t *testing.T, client openstackclient.Client, server, i
 	calls = append(calls, create, actions, getImage, getNetwork,
 		client.PauseServer(ctx, server), client.UnpauseServer(ctx, server), client.StartServer(ctx, server), client.StopServer(ctx, server),
 		client.DeleteServer(ctx, server), client.ForceDeleteServer(ctx, server), client.DeleteImage(ctx, image), client.TagImage(ctx, image, "x"),
-		client.AttachPort(ctx, server, port))
+		client.AttachPort(ctx, server, port), client.ReleasePort(ctx, port))
 	for _, err := range calls {
 		kind(g, err, openstackclient.KindNotFound)
 		g.Expect(openstackclient.IsNotFound(err)).To(BeTrue())

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/ports"
 	. "github.com/onsi/gomega"
 
 	"github.com/overwinter/overwinter/pkg/openstackclient"
@@ -37,6 +38,28 @@ func attachPort(t *testing.T, s *suite) {
 	found, err = s.client.ListPorts(ctx, openstackclient.ListPortsOpts{DeviceIDs: []string{id}})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(portIDs(found)).To(ConsistOf(first.ID, second.ID), "what was refused has changed nothing")
+}
+
+// releasePort: a port that is taken from its server outlives it, and keeps its address.
+func releasePort(t *testing.T, s *suite) {
+	g := NewWithT(t)
+	ctx := t.Context()
+	port := s.port(t)
+	id := s.server(t, s.plainServer("release", port.ID)).ID
+	g.Expect(s.client.ReleasePort(ctx, port.ID)).To(Succeed())
+	g.Expect(s.client.ReleasePort(ctx, port.ID)).To(Succeed(), "once more")
+	found, err := s.client.ListPorts(ctx, openstackclient.ListPortsOpts{DeviceIDs: []string{id}})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(found).To(BeEmpty())
+	g.Expect(s.client.DeleteServer(ctx, id)).To(Succeed())
+	s.absent(t, id)
+	found, err = s.client.ListPorts(ctx, openstackclient.ListPortsOpts{ListOpts: ports.ListOpts{ID: port.ID}})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(found).To(HaveLen(1))
+	g.Expect(found[0].MACAddress).To(Equal(port.MACAddress))
+	g.Expect(found[0].FixedIPs).To(Equal(port.FixedIPs))
+	g.Expect(s.server(t, s.plainServer("release-again", port.ID)).MACs).To(ConsistOf(port.MACAddress))
+	kind(g, s.client.ReleasePort(ctx, missingID), openstackclient.KindNotFound)
 }
 
 // twoServersOnePort: of two creates with one port at the same time, both are accepted. One server fails, and takes the port from

@@ -12,7 +12,7 @@ import (
 
 // buildPoints are the moments in the making of a server at which its nova-compute dies.
 func buildPoints() []cloud.KillPoint {
-	return []cloud.KillPoint{cloud.KillBeforeClaim, cloud.KillBeforeSpawn, cloud.KillBeforeSave}
+	return []cloud.KillPoint{cloud.KillBeforeClaim, cloud.KillBeforeNetworkInfo, cloud.KillBeforeSpawn, cloud.KillBeforeSave}
 }
 
 // mortal are the clusters that it is tried on.

@@ -71,6 +71,11 @@ func (n noting) DeleteImage(ctx context.Context, id string) error {
 	return note(ctx, n.Client.DeleteImage(ctx, id), "delete image", id)
 }
 
+// ReleasePort implements openstackclient.Client.
+func (n noting) ReleasePort(ctx context.Context, id string) error {
+	return note(ctx, n.Client.ReleasePort(ctx, id), "release port", id)
+}
+
 // TagImage implements openstackclient.Client.
 func (n noting) TagImage(ctx context.Context, id, tag string) error {
 	return note(ctx, n.Client.TagImage(ctx, id, tag), "tag image", id)

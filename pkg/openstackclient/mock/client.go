@@ -323,6 +323,20 @@ func (mr *MockClientMockRecorder) PauseServer(ctx, id interface{}) *gomock.Call 
 	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "PauseServer", reflect.TypeOf((*MockClient)(nil).PauseServer), ctx, id)
 }
 
+// ReleasePort mocks base method.
+func (m *MockClient) ReleasePort(ctx context.Context, id string) error {
+	m.ctrl.T.Helper()
+	ret := m.ctrl.Call(m, "ReleasePort", ctx, id)
+	ret0, _ := ret[0].(error)
+	return ret0
+}
+
+// ReleasePort indicates an expected call of ReleasePort.
+func (mr *MockClientMockRecorder) ReleasePort(ctx, id interface{}) *gomock.Call {
+	mr.mock.ctrl.T.Helper()
+	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "ReleasePort", reflect.TypeOf((*MockClient)(nil).ReleasePort), ctx, id)
+}
+
 // Scope mocks base method.
 func (m *MockClient) Scope(ctx context.Context) (openstackclient.Scope, error) {
 	m.ctrl.T.Helper()
