@@ -296,6 +296,33 @@ func TestLatePauseBeforeAnotherHibernation(t *testing.T) {
 	r.g.Expect(r.record().Machines[0].Before).To(Equal("ACTIVE"))
 }
 
+// A pause that cannot be the late one is somebody's own, and so is a locked server.
+func TestPausesThatAreNotLate(t *testing.T) {
+	for name, test := range map[string]struct {
+		waits  time.Duration
+		locked bool
+	}{"long after": {waits: time.Hour}, "locked": {locked: true}} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, 1, 1)
+			r.cloud.AddRule(cloud.Rule{Op: "nova.server.pause", Times: 1, Effect: cloud.ResetBefore()})
+			_, err := r.once(hibernate)
+			r.g.Expect(err).To(HaveOccurred())
+			r.resume()
+			r.clock.Step(test.waits)
+			id := r.now(master0).ID
+			r.cloud.PauseServer(id)
+			r.cloud.Settle()
+			if test.locked {
+				r.g.Expect(r.cloud.LockByHand(id, false, "mine")).To(BeTrue())
+			}
+			_, _ = r.once(cleanup) // what it says is not the question
+			r.cloud.Settle()
+			r.g.Expect(r.now(master0).Status).To(Equal("PAUSED"))
+			r.g.Expect(r.cloud.Ledger().Entries("nova.server.unpause")).To(BeEmpty())
+		})
+	}
+}
+
 // Behind the seal a pause is the hibernation's own, whatever is left of an earlier one.
 func TestLatePauseBehindTheSeal(t *testing.T) {
 	r, rule := halfDeletedRig(t, leftMaster)

@@ -86,9 +86,24 @@ func (s *Session) releasePorts(ctx context.Context, m *Machine, serverID string)
 		if !slices.ContainsFunc(m.Spec.Ports, func(own Port) bool { return own.ID == ports[i].ID }) {
 			continue
 		}
-		if err := s.cloud.ReleasePort(ctx, ports[i].ID); err != nil && !openstackclient.IsNotFound(err) {
+		if err := s.releasePort(ctx, ports[i].ID); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// releasePort releases a port where the cloud allows that. Where it does not, the port is at stake only if a compute service has
+// died at a bad moment, and the machine would else never be made again.
+func (s *Session) releasePort(ctx context.Context, id string) error {
+	err := s.cloud.ReleasePort(ctx, id)
+	switch openstackclient.KindOf(err) {
+	case openstackclient.KindForbidden, openstackclient.KindUnauthorized, openstackclient.KindInvalid:
+		s.log.WithError(err).WithField("port", id).Warn("a failed server's port could not be taken from it")
+		return nil
+	case openstackclient.KindNotFound:
+		return nil
+	case openstackclient.KindConflict, openstackclient.KindQuota, openstackclient.KindThrottled, openstackclient.KindTransient:
+	}
+	return err
 }

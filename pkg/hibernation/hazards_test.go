@@ -117,6 +117,24 @@ func TestPortsOutliveAFailedServer(t *testing.T) {
 	r.g.Expect(after.Ports).To(Equal(before.Ports))
 }
 
+// Where the ports may not be changed, the failed server is deleted all the same.
+func TestPortsThatMayNotBeReleased(t *testing.T) {
+	for _, status := range []int{400, 401, 403} {
+		r := newRig(t, 1, 0)
+		r.hibernate()
+		r.cloud.AddRule(cloud.Rule{Op: "neutron.port.update", Effect: cloud.Answer(status, `{"NeutronError": {"message": "no"}}`)})
+		r.cloud.KillComputeAt(cloud.KillBeforeSpawn, master0)
+		r.passes(2, resume)
+		r.clock.Step(time.Minute)
+		r.cloud.RestartCompute("")
+		r.clock.Step(time.Minute)
+		r.cluster.Remake = sets.New(master0)
+		r.g.Expect(r.until(resume)).To(Succeed())
+		r.g.Expect(r.now(master0).Status).To(Equal("ACTIVE"))
+		r.g.Expect(r.cloud.Ledger().Count("neutron.port.update")).NotTo(BeZero())
+	}
+}
+
 // A compute service that dies before there is a guest has touched the build all the same.
 func TestS02DeathsInABuild(t *testing.T) {
 	for _, point := range []cloud.KillPoint{cloud.KillBeforeClaim, cloud.KillBeforeNetworkInfo, cloud.KillBeforeSpawn, cloud.KillBeforeSave} {

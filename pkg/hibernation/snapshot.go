@@ -212,10 +212,10 @@ func (s *Session) unlisted(ctx context.Context, m *Machine) (*images.Image, erro
 
 func (s *Session) sortShot(st *shots, m *Machine, img *images.Image) error {
 	if img == nil {
-		asked := m.Shot.Asked
+		unanswered := m.Shot.Asked != nil
 		if s.settle(&m.Shot.Attempt) {
-			if asked != nil {
-				s.noteStray(m, *asked)
+			if unanswered {
+				s.noteStray(m, s.now())
 			}
 			st.todo = append(st.todo, m)
 			return nil

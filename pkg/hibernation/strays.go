@@ -5,6 +5,9 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/instanceactions"
+	"github.com/gophercloud/gophercloud/v2/openstack/image/v2/images"
+
 	"github.com/overwinter/overwinter/pkg/openstackclient"
 )
 
@@ -43,9 +46,10 @@ func (r *Record) noteStray(stray Stray) {
 	r.Strays = append(r.Strays, stray)
 }
 
-// forgetStrayShots forgets the snapshots of a machine that may still appear: one that looks like them is worth keeping.
+// forgetStrayShots forgets the snapshots of a machine's present cut that may still appear: one that looks like them is worth
+// keeping.
 func (r *Record) forgetStrayShots(m *Machine) {
-	r.Strays = slices.DeleteFunc(r.Strays, func(stray Stray) bool { return stray.ServerID == m.ServerID && !stray.Pause })
+	r.Strays = slices.DeleteFunc(r.Strays, func(stray Stray) bool { return stray.ServerID == m.ServerID && stray.Cycle == m.Shot.Cycle })
 }
 
 // notePauses remembers the servers whose pause may still be carried out: the cut asked for it, and Nova's history does not show
@@ -88,7 +92,14 @@ func (s *Session) latePauses(ctx context.Context) (Progress, error) {
 		if err != nil {
 			return Progress{}, err
 		}
-		if conditionOf(srv) == paused && srv.TaskState == "" {
+		if conditionOf(srv) != paused || srv.TaskState != "" || locked(srv) {
+			continue
+		}
+		ours, err := s.pausedInTime(ctx, stray)
+		if err != nil {
+			return Progress{}, err
+		}
+		if ours {
 			late = append(late, srv)
 		}
 	}
@@ -96,6 +107,21 @@ func (s *Session) latePauses(ctx context.Context) (Progress, error) {
 		return done(), nil
 	}
 	return s.undoPauses(ctx, late)
+}
+
+// pausedInTime tells whether a paused server was paused while the stray's request could still be carried out: later it was
+// somebody else.
+func (s *Session) pausedInTime(ctx context.Context, stray Stray) (bool, error) {
+	last := stray.Until.Add(maxSkew)
+	if s.now().Before(last) {
+		return true, nil
+	}
+	entries, err := s.cloud.ListServerActions(ctx, stray.ServerID)
+	if openstackclient.IsNotFound(err) {
+		return false, nil
+	}
+	newest := slices.IndexFunc(entries, func(entry instanceactions.InstanceAction) bool { return entry.Action == actionPause })
+	return newest >= 0 && entries[newest].StartTime.Before(last), err
 }
 
 func (s *Session) undoPauses(ctx context.Context, late []*openstackclient.Server) (Progress, error) {
@@ -133,21 +159,47 @@ func (s *Session) giveUpStrays(ctx context.Context) (time.Duration, error) {
 		}
 		return min(left, strayFor), nil
 	}
-	list, err := s.ourImages(ctx)
+	found, err := s.strayImages(ctx)
 	if err != nil {
 		return 0, err
 	}
-	for _, stray := range r.Strays {
-		if stray.Pause {
-			continue
-		}
-		want := &Snapshot{Name: stray.Name, Cycle: stray.Cycle, ServerID: stray.ServerID}
-		for i := range list {
-			if isShot(&list[i], want) {
-				r.giveUp(&Snapshot{ID: list[i].ID, Name: list[i].Name})
-			}
-		}
+	for i := range found {
+		r.giveUp(&Snapshot{ID: found[i].ID, Name: found[i].Name})
 	}
 	r.Strays = nil
 	return 0, s.save(ctx)
+}
+
+// strayImages returns the snapshots that have appeared late, of machines that have a server: that of one without may be the last
+// copy of its disk.
+func (s *Session) strayImages(ctx context.Context) ([]images.Image, error) {
+	list, err := s.ourImages(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var found []images.Image
+	for i := range list {
+		if s.record.knows(list[i].ID) || !slices.ContainsFunc(s.record.Strays, func(stray Stray) bool { return stray.is(&list[i]) }) {
+			continue
+		}
+		l, err := s.look(ctx, false)
+		if err != nil {
+			return nil, err
+		}
+		lives := machineLives(l, &list[i])
+		if !lives {
+			if lives, err = s.sourceExists(ctx, &list[i]); err != nil {
+				return nil, err
+			}
+		}
+		if lives {
+			found = append(found, list[i])
+		}
+	}
+	return found, nil
+}
+
+// is reports whether an image is the snapshot that may still appear.
+func (stray Stray) is(img *images.Image) bool {
+	return !stray.Pause && isShot(img, &Snapshot{Name: stray.Name, Cycle: stray.Cycle, ServerID: stray.ServerID})
 }

@@ -1,11 +1,13 @@
 package hibernation_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
 	. "github.com/onsi/gomega"
 
+	"github.com/overwinter/overwinter/pkg/hibernation"
 	"github.com/overwinter/overwinter/test/cloud"
 )
 
@@ -32,6 +34,29 @@ func TestSnapshotThatComesAfterItsRollback(t *testing.T) {
 	r.cleanup()
 	r.g.Expect(r.snapshots()).To(BeEmpty())
 	r.g.Expect(r.secret()).To(BeNil())
+}
+
+// The same, and the server is gone by then: the image is the last copy of its disk, and stays.
+func TestLateSnapshotOfAServerThatIsGone(t *testing.T) {
+	r := newRig(t, 1, 1)
+	r.cloud.AddRule(cloud.Rule{Op: "nova.server.createImage", Times: 1, Effect: cloud.Answer(504, "")})
+	r.passesUntil(func() bool { return r.cloud.Ledger().Count("nova.server.createImage") > 0 }, hibernate)
+	asked := slices.IndexFunc(r.record().Machines, func(m *hibernation.Machine) bool { return m.Shot.Asked != nil })
+	shot := *r.record().Machines[asked].Shot
+	r.resume()
+	r.hand(func() {
+		opts := imageOpts(shot.Name)
+		opts.Metadata = map[string]string{"overwinter_infra_id": infraID, "overwinter_cycle": shot.Cycle}
+		_, err := r.api.CreateServerImage(t.Context(), shot.ServerID, opts)
+		r.g.Expect(err).NotTo(HaveOccurred())
+	})
+	r.cloud.Settle()
+	r.hand(func() { r.g.Expect(r.api.DeleteServer(t.Context(), shot.ServerID)).To(Succeed()) })
+	r.cloud.Settle()
+	r.clock.Step(20 * time.Minute)
+	_, err := r.once(cleanup)
+	r.g.Expect(err).NotTo(HaveOccurred())
+	r.g.Expect(r.snapshots()).To(HaveLen(1))
 }
 
 // Two requests for a snapshot get no answer, and one of them is carried out only when the other's snapshot was rolled back.

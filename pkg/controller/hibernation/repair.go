@@ -91,8 +91,9 @@ func planOf(record *hibernation.Summary) noderepair.Plan {
 // repair makes the cluster take its new servers for its own, as far as that can be done now. It returns what is not done
 // yet; record then holds what was saved meanwhile.
 func (v *visit) repair(ctx context.Context, remote client.Client, record *hibernation.Summary, alive func(node string) bool) []string {
-	// The servers of a hibernation that has deleted none are those that the Nodes know.
-	if skipsRepair(v.cd) || len(record.Machines) == 0 || !record.Opened && !record.Deleting {
+	// Behind a seal, and before the first deletion, the machines count as having no servers, and all of them stand.
+	sealedOnly := record.Sealed && !record.Opened && !record.Deleting
+	if skipsRepair(v.cd) || len(record.Machines) == 0 || sealedOnly {
 		return nil
 	}
 	plan := planOf(record)
