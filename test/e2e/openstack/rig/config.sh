@@ -3,7 +3,6 @@
 E=$STATE/etc
 MQ=rabbit://rig:$PASS@$HOST:$MQ_PORT/
 
-db_url() { echo "mysql+pymysql://rig:$PASS@localhost/$1?unix_socket=$DB_SOCK&charset=utf8"; }
 auth_keys() { # USER: how a service authenticates
   cat <<C
 auth_type = password
@@ -213,7 +212,7 @@ write "$E/nova/db.conf" <<C
 [api_database]
 connection = $(db_url nova_api)
 [database]
-connection = $(db_url nova)
+connection = $(db_url nova cell1 "$CELL_SOCK")
 C
 for ((i = 0; i < COMPUTES; i++)); do
   printf '[DEFAULT]\nhost = rig-compute-%d\nstate_path = %s\n' "$i" "$STATE/nova/compute-$i" |

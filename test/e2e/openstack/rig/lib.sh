@@ -81,6 +81,9 @@ wait_for() { # NAME SECONDS COMMAND...: until it succeeds; gives up early if the
 }
 http_up() { local c; c=$(curl -s -o /dev/null -m 5 -w '%{http_code}' "$1"); [ "$c" != 000 ] && [ "$c" -lt 500 ]; }
 tcp_up() { (exec 3<>"/dev/tcp/$HOST/$1") 2>/dev/null; }
+db_url() { # DATABASE [USER [SOCKET]]
+  echo "mysql+pymysql://${2:-rig}:$PASS@localhost/$1?unix_socket=${3:-$DB_SOCK}&charset=utf8"
+}
 db() { mariadb --no-defaults -u rig -p"$PASS" -S "$DB_SOCK" "$@"; }
 
 service_names() { # in the order in which they start
@@ -89,6 +92,14 @@ service_names() { # in the order in which they start
     nova-conductor nova-scheduler nova-api
   for ((i = 0; i < COMPUTES; i++)); do echo "nova-compute-$i"; done
   if [ "$CINDER" = 1 ]; then printf '%s\n' cinder-api cinder-scheduler cinder-volume; fi
+}
+
+# Nova's only cell, and nothing else, reaches the data base through a socket of its own, as a user of its own.
+CELL_SOCK=$STATE/run/cell1.sock
+cell_up() { ln -sfn "$DB_SOCK" "$CELL_SOCK"; }
+cell_down() {
+  rm -f "$CELL_SOCK"
+  db -e "KILL USER 'cell1'@'localhost'"
 }
 
 start_wsgi() { # NAME PORT PROCESSES FILE VARIABLE=VALUE...

@@ -17,7 +17,7 @@ keystone)
 nova)
   manage() { nova-manage --config-file "$E/nova/nova.conf" --config-file "$E/nova/db.conf" "$@"; }
   manage api_db sync
-  manage cell_v2 map_cell0
+  manage cell_v2 map_cell0 --database_connection "$(db_url nova_cell0)"
   manage db sync
   manage cell_v2 list_cells | grep -q ' cell1 ' || manage cell_v2 create_cell --name cell1
   ;;

@@ -36,6 +36,7 @@ fi
 start_service epmd
 start_service memcached
 start_service mariadb
+cell_up
 wait_service epmd
 start_service rabbitmq
 wait_service mariadb
@@ -44,7 +45,10 @@ if [ ! -e "$STATE/mysql/.users" ]; then
     for d in keystone placement glance nova_api nova nova_cell0 neutron cinder; do
       echo "CREATE DATABASE IF NOT EXISTS $d CHARACTER SET utf8mb3;"
     done
-    echo "CREATE OR REPLACE USER 'rig'@'localhost' IDENTIFIED BY '$PASS'; GRANT ALL ON *.* TO 'rig'@'localhost'; FLUSH PRIVILEGES;"
+    for u in rig cell1; do
+      echo "CREATE OR REPLACE USER '$u'@'localhost' IDENTIFIED BY '$PASS'; GRANT ALL ON *.* TO '$u'@'localhost';"
+    done
+    echo "FLUSH PRIVILEGES;"
   } | mariadb --no-defaults -u root -S "$DB_SOCK"
   touch "$STATE/mysql/.users"
 fi
