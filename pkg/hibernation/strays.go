@@ -85,21 +85,11 @@ func (s *Session) latePauses(ctx context.Context) (Progress, error) {
 	}
 	var late []*openstackclient.Server
 	for _, stray := range r.Strays {
-		if !stray.Pause {
-			continue
-		}
-		srv, err := s.server(ctx, stray.ServerID)
+		srv, err := s.latelyPaused(ctx, stray)
 		if err != nil {
 			return Progress{}, err
 		}
-		if conditionOf(srv) != paused || srv.TaskState != "" || locked(srv) {
-			continue
-		}
-		ours, err := s.pausedInTime(ctx, stray)
-		if err != nil {
-			return Progress{}, err
-		}
-		if ours {
+		if srv != nil {
 			late = append(late, srv)
 		}
 	}
@@ -107,6 +97,21 @@ func (s *Session) latePauses(ctx context.Context) (Progress, error) {
 		return done(), nil
 	}
 	return s.undoPauses(ctx, late)
+}
+
+// latelyPaused returns the server of a pause that was carried out late; nil if it was not, or is none of ours to undo.
+func (s *Session) latelyPaused(ctx context.Context, stray Stray) (*openstackclient.Server, error) {
+	if !stray.Pause {
+		return nil, nil
+	}
+	srv, err := s.server(ctx, stray.ServerID)
+	if err != nil || conditionOf(srv) != paused || srv.TaskState != "" || locked(srv) {
+		return nil, err
+	}
+	if ours, err := s.pausedInTime(ctx, stray); err != nil || !ours {
+		return nil, err
+	}
+	return srv, nil
 }
 
 // pausedInTime tells whether a paused server was paused while the stray's request could still be carried out: later it was

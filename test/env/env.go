@@ -133,7 +133,7 @@ func (p *Process) WaitReady(ctx context.Context, client *http.Client, url string
 		response, err := client.Do(request)
 		if err != nil {
 			last = err
-			return false, nil // it does not listen yet
+			return false, nil //nolint:nilerr // it does not listen yet
 		}
 		last = fmt.Errorf("GET %s: %s", url, response.Status)
 		return response.StatusCode == http.StatusOK, response.Body.Close()
