@@ -159,6 +159,7 @@ func (w *world) guard(c *call) {
 		"nova.server.start":       w.guardStart,
 		"glance.image.delete":     w.guardImage,
 		"nova.interface.create":   w.guardAttach,
+		"neutron.port.update":     w.guardRelease,
 		"glance.tag.add":          nil,
 	}
 	f, known := guards[c.op]
@@ -215,6 +216,8 @@ func (w *world) clusterOf(c *call) string {
 			return w.clusterOfRecord(c.http.Target)
 		}
 		id = s.Metadata["openshiftClusterID"]
+	case strings.HasPrefix(c.op, "neutron."):
+		return w.clusterOfPort(c.http.Target)
 	default:
 		img, ok := w.cloud.Image(c.http.Target)
 		if !ok {
@@ -237,6 +240,16 @@ func (w *world) clusterOfRecord(serverID string) string {
 		if r := w.hub.record(key(id)); r != nil && slices.ContainsFunc(r.Machines, func(m *hibernation.Machine) bool {
 			return m.ServerID == serverID || m.Creation != nil && (m.Creation.ServerID == serverID || m.Creation.Discarded == serverID)
 		}) {
+			return id
+		}
+	}
+	return ""
+}
+
+// clusterOfPort returns the cluster whose record names a port.
+func (w *world) clusterOfPort(portID string) string {
+	for _, id := range w.shape.clusters {
+		if r := w.hub.record(key(id)); r != nil && slices.ContainsFunc(r.Machines, func(m *hibernation.Machine) bool { return hasPort(m, portID) }) {
 			return id
 		}
 	}
@@ -426,12 +439,28 @@ func (w *world) guardAttach(c *call, _ string, record *hibernation.Record) (stri
 		return "foreign", err.Error()
 	}
 	for _, m := range record.Machines {
-		own := m.Creation != nil && m.Creation.ServerID == c.http.Target
-		if own && slices.ContainsFunc(m.Spec.Ports, func(p hibernation.Port) bool { return p.ID == body.Attachment.Port }) {
+		if m.Creation != nil && m.Creation.ServerID == c.http.Target && hasPort(m, body.Attachment.Port) {
 			return "", ""
 		}
 	}
 	return "foreign", "port " + body.Attachment.Port + " is not recorded for that server"
+}
+
+func hasPort(m *hibernation.Machine, id string) bool {
+	return slices.ContainsFunc(m.Spec.Ports, func(p hibernation.Port) bool { return p.ID == id })
+}
+
+// guardRelease: no server loses a port but one that failed to start.
+func (w *world) guardRelease(c *call, _ string, _ *hibernation.Record) (string, string) {
+	for _, p := range w.cloud.Ports() {
+		if p.ID != c.http.Target {
+			continue
+		}
+		if s, ok := w.cloud.Server(p.DeviceID); ok && s.Status != "ERROR" && s.Status != "DELETED" {
+			return "attributes", fmt.Sprintf("the port is taken from %s, which is %s", s.Name, s.Status)
+		}
+	}
+	return "", ""
 }
 
 // guardImage: no image is deleted that a machine still needs.
